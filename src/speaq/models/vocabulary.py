@@ -1,0 +1,44 @@
+"""Scores over the vocabulary without holding the scores of a whole batch.
+
+Every score in speaq, a policy's logits as much as an advantage, has one form: features (..., F)
+times a table (V, F). At the actions taken a gather of table rows is enough; where a sum over the
+vocabulary is needed, it is made in chunks of rows that are computed again in the backward pass.
+"""
+
+import torch
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+CHUNK_ELEMENTS = 1 << 24
+"""Scores held at once: 64 MB in float32."""
+
+
+def chosen_scores(features: Tensor, table: Tensor, actions: Tensor) -> Tensor:
+    """Score of each action: features (..., F), table (V, F), actions (...) -> (...).
+
+    Costs O(F) per action; no tensor over the vocabulary is made.
+    """
+    return (features * table[actions]).sum(-1)
+
+
+def chunked_logsumexp(features: Tensor, table: Tensor) -> Tensor:
+    """ln sum_v exp(features · table[v]): features (N, F), table (V, F) -> (N,).
+
+    Differentiable in both; peak memory is one chunk of scores instead of (N, V).
+    """
+    rows = max(1, CHUNK_ELEMENTS // table.shape[0])
+    if features.shape[0] <= rows or not torch.is_grad_enabled():
+        return torch.cat([_logsumexp(piece, table) for piece in features.split(rows)])
+    pieces = [
+        checkpoint(_logsumexp, piece, table, use_reentrant=False) for piece in features.split(rows)
+    ]
+    return torch.cat([piece for piece in pieces if isinstance(piece, Tensor)])
+
+
+def _logsumexp(features: Tensor, table: Tensor) -> Tensor:
+    return torch.logsumexp((features @ table.T).float(), dim=-1)
+
+
+def chosen_logprobs(features: Tensor, table: Tensor, actions: Tensor) -> Tensor:
+    """Log-probability of each action under softmax(features · tableᵀ): (N, F), (V, F), (N,) -> (N,)."""
+    return chosen_scores(features, table, actions).float() - chunked_logsumexp(features, table)

@@ -7,7 +7,7 @@ Language = Literal["en", "zh"]
 
 
 def language() -> Language:
-    """The language of messages: `SPEAQ_LANG` if set, else the locale (LC_ALL, LC_MESSAGES, LANG)."""
+    """The language of messages: `SPEAQ_LANG`, else the locale (LC_ALL, LC_MESSAGES, LANG)."""
     for variable in ("SPEAQ_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):
         value = os.environ.get(variable, "")
         if value:

@@ -1,4 +1,4 @@
-"""A language model as speaq sees it: a trunk, an output table, a tokenizer, perhaps a value head."""
+"""A language model as speaq sees it: trunk, output table, tokenizer, perhaps a value head."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -40,5 +40,5 @@ def _logsumexp(features: Tensor, table: Tensor) -> Tensor:
 
 
 def chosen_logprobs(features: Tensor, table: Tensor, actions: Tensor) -> Tensor:
-    """Log-probability of each action under softmax(features · tableᵀ): (N, F), (V, F), (N,) -> (N,)."""
+    """ln softmax(features · tableᵀ)[action]: (N, F), (V, F), (N,) -> (N,)."""
     return chosen_scores(features, table, actions).float() - chunked_logsumexp(features, table)

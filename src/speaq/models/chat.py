@@ -1,0 +1,62 @@
+"""Conversations as tokens: what stands before each reply, by the model's own chat template."""
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+from speaq.core.errors import ModelError
+from speaq.models.language_model import LanguageModel
+
+
+class Message(NamedTuple):
+    """One message of a conversation."""
+
+    speaker: Literal["user", "system", "tool", "assistant"]
+    text: str
+
+
+def opening(model: LanguageModel, messages: Sequence[Message]) -> list[int]:
+    """Tokens of a conversation that ends where the assistant's next reply begins.
+
+    A model without a chat template reads the texts one after another.
+    """
+    return model.encode(_opening_text(model, messages))
+
+
+def continuation(
+    model: LanguageModel, before: Sequence[Message], reply: str, ended: bool, after: list[Message]
+) -> list[int]:
+    """Tokens between the end of `reply` and the place where the next reply begins.
+
+    Args:
+        model: whose template is used.
+        before: the messages the reply answered.
+        reply: the assistant's text.
+        ended: whether the reply's own tokens already hold the end token.
+        after: the messages that came next.
+
+    Raises:
+        ModelError: the template rewrites earlier messages, so the log's tokens cannot be kept.
+    """
+    start = _opening_text(model, before) + reply
+    whole = _opening_text(model, [*before, Message("assistant", reply), *after])
+    if not whole.startswith(start):
+        raise ModelError(
+            f"The chat template of {model.name} rewrites earlier messages; multi-turn episodes "
+            "cannot be replayed with it token by token.",
+            f"{model.name} 的对话模板会改写之前的消息，无法逐词元重放多轮片段。",
+        )
+    rest = whole[len(start) :]
+    end = str(model.tokenizer.eos_token)
+    if ended and rest.startswith(end):
+        rest = rest[len(end) :]
+    return model.encode(rest)
+
+
+def _opening_text(model: LanguageModel, messages: Sequence[Message]) -> str:
+    if model.tokenizer.chat_template is None:
+        return "".join(message.text for message in messages)
+    listed = [{"role": message.speaker, "content": message.text} for message in messages]
+    text: str = model.tokenizer.apply_chat_template(
+        listed, tokenize=False, add_generation_prompt=True
+    )
+    return text

@@ -1,0 +1,101 @@
+"""From scores to the distribution a token is drawn from: temperature, top-k, top-p."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from speaq.core.errors import SettingsError
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How replies are drawn. The same settings must stand behind a log and the gate that reads it."""
+
+    temperature: float = 1.0
+    """Logits are divided by this; 0 takes the best token always."""
+    top_k: int = 0
+    """Keep only this many best tokens; 0 keeps all."""
+    top_p: float = 1.0
+    """Keep the fewest best tokens whose probability reaches this; 1 keeps all."""
+    max_new_tokens: int = 64
+    """Longest reply, in tokens; a reply cut here is truncated, not ended."""
+
+    def __post_init__(self) -> None:
+        checks = (
+            ("temperature", self.temperature >= 0, "≥ 0"),
+            ("top_k", self.top_k >= 0, "≥ 0"),
+            ("top_p", 0 < self.top_p <= 1, "in (0, 1]"),
+            ("max_new_tokens", self.max_new_tokens >= 1, "≥ 1"),
+        )
+        for name, good, wanted in checks:
+            if not good or not math.isfinite(self.temperature):
+                raise SettingsError(
+                    f"decoding setting {name} = {vars(self)[name]} must be {wanted}.",
+                    f"解码参数 {name} = {vars(self)[name]} 必须 {wanted}。",
+                )
+
+
+def log_probabilities(logits: Tensor, decoding: Decoding) -> Tensor:
+    """Log-probabilities of the next token as it will be drawn: (N, V) -> (N, V) float32.
+
+    Tokens cut by top-k or top-p, and all but the best at temperature 0, get -inf. The order is
+    that of `transformers`: temperature, then top-k, then top-p.
+    """
+    logits = logits.float()
+    if decoding.temperature == 0:
+        best = logits.argmax(-1, keepdim=True)
+        return torch.full_like(logits, -torch.inf).scatter_(-1, best, 0.0)
+    if decoding.temperature != 1:
+        logits = logits / decoding.temperature
+    if 0 < decoding.top_k < logits.shape[-1]:
+        least = logits.topk(decoding.top_k, dim=-1).values[..., -1:]
+        logits = logits.masked_fill(logits < least, -torch.inf)
+    logprobs = torch.log_softmax(logits, dim=-1)
+    if decoding.top_p < 1:
+        ordered, order = logprobs.sort(dim=-1, descending=True)
+        before = ordered.exp().cumsum(-1) - ordered.exp()  # probability of the better tokens
+        cut = torch.zeros_like(logprobs, dtype=torch.bool).scatter_(
+            -1, order, before >= decoding.top_p
+        )
+        logprobs = torch.log_softmax(logprobs.masked_fill(cut, -torch.inf), dim=-1)
+    return logprobs
+
+
+def guide(logits: Tensor, advantages: Tensor, beta: float) -> Tensor:
+    """Logits of the guided policy π_β(a|s) ∝ π(a|s)·exp(β·A(s,a)), up to a constant per row.
+
+    Args:
+        logits: (N, V) of the base policy.
+        advantages: (N, V).
+        beta: 0 returns `logits` themselves, bit for bit.
+
+    Raises:
+        SettingsError: β is not finite or so large that β·A overflows.
+    """
+    require_finite(beta)
+    if beta == 0:
+        return logits
+    # The row maximum cancels in the softmax; taking it off keeps β·A from overflowing upwards.
+    shift = beta * advantages
+    if not torch.isfinite(shift).all():
+        raise _overflow(beta)
+    return logits + (shift - shift.amax(-1, keepdim=True)).to(logits.dtype)
+
+
+def require_finite(beta: float) -> None:
+    """Refuse a β that is not a finite number.
+
+    Raises:
+        SettingsError: names β.
+    """
+    if not math.isfinite(beta):
+        raise _overflow(beta)
+
+
+def _overflow(beta: float) -> SettingsError:
+    return SettingsError(
+        f"beta = {beta:g} overflows float32 when multiplied by the advantages; use a smaller one.",
+        f"beta = {beta:g} 与优势值相乘后超出 float32 的范围；请改用较小的值。",
+    )

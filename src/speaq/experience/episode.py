@@ -14,7 +14,7 @@ from uuid import uuid4
 from speaq.core.errors import DataError
 
 Role = Literal["observation", "action"]
-Speaker = Literal["user", "system", "tool"]
+Speaker = Literal["user", "system", "tool", "assistant"]
 FeedbackValue = float | str | bool
 
 
@@ -25,7 +25,8 @@ class Turn:
     role: Role
     text: str
     speaker: Speaker = "user"
-    """Who gave an observation; ignored for actions."""
+    """Who gave an observation; ignored for actions. `assistant` marks an earlier reply that is
+    context only: nobody judged it, so nothing is learnt about its tokens."""
     token_ids: tuple[int, ...] | None = None
     """The action's tokens exactly as sampled, the end token included if one was sampled."""
     logprobs: tuple[float, ...] | None = None

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from speaq.core.errors import ModelError
+from speaq.core.files import digest
 from speaq.models.head import HeadSettings, ValueHead
 
 if TYPE_CHECKING:
@@ -122,6 +124,12 @@ class LanguageModel:
                 "be neither exact nor foldable.",
                 f"{self.name} 在输出层之后还会改动 logits；价值头在其上既不精确也无法合并。",
             )
+
+    @cached_property
+    def tokenizer_fingerprint(self) -> str:
+        """Digest of the vocabulary: token ids in a log mean the same only where this agrees."""
+        vocabulary: dict[str, int] = self.tokenizer.get_vocab()
+        return digest(*(f"{index} {token}" for token, index in sorted(vocabulary.items())))
 
     def encode(self, text: str) -> list[int]:
         """Token ids of plain text, without special tokens added."""

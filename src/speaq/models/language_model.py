@@ -1,5 +1,6 @@
 """A language model as speaq sees it: trunk, output table, tokenizer, perhaps a value head."""
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from speaq.core.devices import batch_dtype, device
 from speaq.core.errors import ModelError
 from speaq.core.files import digest
 from speaq.models.head import HeadSettings, ValueHead
@@ -87,6 +89,17 @@ class LanguageModel:
         output = self.trunk(input_ids=tokens, attention_mask=mask, use_cache=False)
         hidden: Tensor = output.last_hidden_state
         return hidden
+
+    def for_batches(self) -> "LanguageModel":
+        """This model in the precision that is fastest for batches here; itself if it is already.
+
+        The weights are copied, the value head is shared.
+        """
+        wanted = batch_dtype()
+        if self.output_table.dtype == wanted or self.output_table.device != device():
+            return self
+        causal = copy.deepcopy(self.causal).to(wanted)
+        return LanguageModel(causal, self.tokenizer, self.origin, self.head, self.facts)
 
     def with_head(self, settings: HeadSettings) -> "LanguageModel":
         """Put a fresh, zero-initialised value head on this model and return it.

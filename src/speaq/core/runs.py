@@ -1,0 +1,89 @@
+"""The run folder: everything that says how a result came about, in one place.
+
+run/
+├── settings.yaml    resolved settings, verbatim
+├── command.txt      the command or call that made it
+├── metrics.jsonl    one line per logged step
+├── plots/           curves, fronts, calibration
+└── checkpoints/     the state from which training continues exactly
+"""
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from speaq.core.errors import SettingsError
+from speaq.core.files import storage_errors, write_text
+
+
+class RunFolder:
+    """A run's files. Opening an existing folder continues it.
+
+    Args:
+        path: the folder; made if missing.
+        settings: resolved settings. If the folder already holds others, the run refuses: a
+            resumed run must be the same run.
+
+    Raises:
+        SettingsError: the folder belongs to a run with other settings.
+        StorageError: the folder cannot be written.
+    """
+
+    def __init__(self, path: Path | str, settings: Mapping[str, Any]) -> None:
+        self.path = Path(path)
+        text = yaml.safe_dump(dict(settings), sort_keys=False, allow_unicode=True)
+        with storage_errors(self.path):
+            self.plots.mkdir(parents=True, exist_ok=True)
+        file = self.path / "settings.yaml"
+        if not file.exists():
+            write_text(file, text)
+            write_text(self.path / "command.txt", " ".join(sys.argv) + "\n")
+        elif file.read_text(encoding="utf-8") != text:
+            old = yaml.safe_load(file.read_text(encoding="utf-8"))
+            changed = sorted(
+                name for name in {*old, *settings} if old.get(name) != settings.get(name)
+            )
+            raise SettingsError(
+                f"{self.path} holds a run with other settings ({', '.join(changed)}); choose "
+                "another folder, or the same settings to continue it.",
+                f"{self.path} 中已有设置不同的运行（{'、'.join(changed)}）；"
+                "请换一个目录，或用相同设置继续。",
+            )
+
+    @property
+    def plots(self) -> Path:
+        """Where plots go."""
+        return self.path / "plots"
+
+    @property
+    def checkpoint(self) -> Path:
+        """The last state training can continue from; may not exist yet."""
+        return self.path / "checkpoints" / "last"
+
+    @property
+    def _metrics(self) -> Path:
+        return self.path / "metrics.jsonl"
+
+    def log(self, step: int, values: Mapping[str, float]) -> None:
+        """Append one line of metrics."""
+        with storage_errors(self._metrics), self._metrics.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps({"step": step, **values}) + "\n")
+
+    def rewind(self, step: int) -> None:
+        """Drop metrics after `step`, which a resumed run will write again; a torn line goes too."""
+        kept = [row for row in self.metrics() if row["step"] <= step]
+        write_text(self._metrics, "".join(json.dumps(row) + "\n" for row in kept))
+
+    def metrics(self) -> Iterator[dict[str, float]]:
+        """The logged lines in order; stops at a line that a crash cut in two."""
+        if not self._metrics.exists():
+            return
+        for line in self._metrics.read_text(encoding="utf-8").split(os.linesep):
+            if not line.endswith("}"):
+                return
+            yield json.loads(line)

@@ -1,0 +1,166 @@
+"""Episodes as the token sequences the model saw, with the places where it acted.
+
+Learning runs in *action time*: a decision is an action token, and the state it was taken in is
+the trunk's hidden state one token earlier. Whatever the model was given between two actions,
+such as the next turn of a user, is inside the later state. So the state after action k is simply
+state k + 1, within a turn and across turns, and no observation token is ever credited.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speaq.core.errors import DataError
+from speaq.core.files import digest
+from speaq.experience.episode import Episode, Turn
+from speaq.experience.rewards import Reward, action_rewards
+from speaq.models.chat import Message, continuation, opening
+from speaq.models.language_model import LanguageModel
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """One episode in tokens: T tokens, K of them actions."""
+
+    id: str
+    group: str
+    """What belongs together when data are split: the first thing the person said."""
+    tokens: NDArray[np.int64]  # (T,)
+    actions: NDArray[np.int64]  # (K,) places of the action tokens, all ≥ 1
+    turn_ids: NDArray[np.int64]  # (K,) which of the episode's action turns, from 0
+    rewards: NDArray[np.float32]  # (K,) received on taking the action
+    behaviour_logprobs: NDArray[np.float32]  # (K,) ln π_behaviour(a|s), NaN where unknown
+    truncated: bool
+    """Cut off rather than ended: the value of the state after the last action counts."""
+
+    @property
+    def prefix(self) -> tuple[int, ...]:
+        """The tokens before the first action."""
+        return tuple(self.tokens[: self.actions[0]].tolist())
+
+    @property
+    def action_tokens(self) -> NDArray[np.int64]:
+        """(K,) the tokens chosen."""
+        return cast(NDArray[np.int64], self.tokens[self.actions])
+
+    @property
+    def states(self) -> NDArray[np.int64]:
+        """(K + 1,) places of the hidden states: one before each action, one after the last."""
+        return np.append(self.actions - 1, self.actions[-1])
+
+
+def encode_episodes(
+    model: LanguageModel, episodes: Sequence[Episode], reward: Reward, *, max_tokens: int = 0
+) -> list[Encoded]:
+    """Encode episodes for `model`, in order.
+
+    Sampled token ids are kept where the log's tokenizer is this model's; otherwise the text is
+    tokenised anew, an end token is put after every reply that ended, and propensities are unknown.
+
+    Args:
+        model: whose tokenizer and chat template are used.
+        episodes: with at least one action each.
+        reward: see `speaq.experience.rewards`.
+        max_tokens: longer episodes lose the oldest tokens before their first action; 0 takes the
+            model's own limit.
+
+    Raises:
+        DataError: an episode without reward, or whose actions alone exceed `max_tokens`.
+    """
+    limit = max_tokens or int(model.causal.config.max_position_embeddings)
+    return [_shorten(_encode(model, episode, reward), limit) for episode in episodes]
+
+
+def _encode(model: LanguageModel, episode: Episode, reward: Reward) -> Encoded:
+    tokens: list[int] = []
+    actions: list[int] = []
+    turn_ids: list[int] = []
+    rewards: list[float] = []
+    logprobs: list[float] = []
+    earned = action_rewards(episode, reward)
+    said: list[Message] = []
+    heard: list[Message] = []
+    previous: tuple[str, bool] | None = None
+    turn_number = 0
+    for role, turns in groupby(episode.turns, key=lambda turn: turn.role):
+        if role == "observation":
+            heard = [Message(turn.speaker, turn.text) for turn in turns]
+            continue
+        for turn in turns:
+            if previous is None:
+                tokens += opening(model, heard)
+            else:
+                tokens += continuation(model, said, *previous, heard)
+                said.append(Message("assistant", previous[0]))
+            said += heard
+            heard = []
+            last = turn_number + 1 == len(earned)
+            ids, known = _action_tokens(model, episode, turn, cut=episode.truncated and last)
+            actions += range(len(tokens), len(tokens) + len(ids))
+            tokens += ids
+            turn_ids += [turn_number] * len(ids)
+            rewards += [0.0] * (len(ids) - 1) + [earned[turn_number]]
+            logprobs += known
+            previous = (turn.text, ids[-1] == model.end_id)
+            turn_number += 1
+    return Encoded(
+        id=episode.id,
+        group=episode.prompt,
+        tokens=np.array(tokens, dtype=np.int64),
+        actions=np.array(actions, dtype=np.int64),
+        turn_ids=np.array(turn_ids, dtype=np.int64),
+        rewards=np.array(rewards, dtype=np.float32),
+        behaviour_logprobs=np.array(logprobs, dtype=np.float32),
+        truncated=episode.truncated,
+    )
+
+
+def _action_tokens(
+    model: LanguageModel, episode: Episode, turn: Turn, cut: bool
+) -> tuple[list[int], list[float]]:
+    """The tokens of one reply and their log-probabilities, NaN where they are not known."""
+    if turn.token_ids and episode.tokenizer == model.tokenizer_fingerprint:
+        ids = list(turn.token_ids)
+        return ids, list(turn.logprobs) if turn.logprobs else [np.nan] * len(ids)
+    ids = model.encode(turn.text) + ([] if cut else [model.end_id])
+    if not ids:
+        raise DataError(
+            f"episode {episode.id} holds a reply that gives no token.",
+            f"片段 {episode.id} 中有一条不含任何词元的回复。",
+            field="turns",
+        )
+    return ids, [np.nan] * len(ids)
+
+
+def _shorten(encoded: Encoded, limit: int) -> Encoded:
+    excess = len(encoded.tokens) - limit
+    if excess <= 0 and encoded.actions[0] > 0:
+        return encoded
+    if excess >= encoded.actions[0]:
+        raise DataError(
+            f"episode {encoded.id} has {len(encoded.tokens)} tokens; its replies must leave room "
+            f"for at least one token before them within {limit}.",
+            f"片段 {encoded.id} 有 {len(encoded.tokens)} 个词元；其回复前至少须留一个词元，"
+            f"总数不超过 {limit}。",
+            field="turns",
+        )
+    return Encoded(
+        id=encoded.id,
+        group=encoded.group,
+        tokens=encoded.tokens[excess:],
+        actions=encoded.actions - excess,
+        turn_ids=encoded.turn_ids,
+        rewards=encoded.rewards,
+        behaviour_logprobs=encoded.behaviour_logprobs,
+        truncated=encoded.truncated,
+    )
+
+
+def fingerprint(encoded: Sequence[Encoded]) -> str:
+    """Digest of the tokens and action places: what cached hidden states depend on."""
+    parts = [part.tobytes() for each in encoded for part in (each.tokens, each.actions)]
+    return digest(*parts)

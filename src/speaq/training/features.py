@@ -1,0 +1,175 @@
+"""Hidden states of a frozen trunk, computed once and memory-mapped.
+
+A frozen trunk gives the same hidden states in every epoch, for every algorithm and every β, so
+they are made once: one row per decision of the log, plus one for the state after the last. Fresh
+episodes to the same prompt share its beginning, which is read once.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from speaq.core.files import digest, storage_errors, write_text
+from speaq.core.progress import bar
+from speaq.models.language_model import LanguageModel
+from speaq.models.prefill import prefill
+from speaq.training.encoding import Encoded, fingerprint
+
+TOKENS_AT_ONCE = 8192
+"""Tokens read side by side; bounds the key-value cache (about 46 KB a token for 135M)."""
+
+_STORED = {torch.float32: np.float32, torch.bfloat16: np.uint16, torch.float16: np.float16}
+
+
+@dataclass(frozen=True)
+class Features:
+    """The hidden states of N episodes; episode i holds K_i + 1 rows of size D."""
+
+    file: Path
+    offsets: np.ndarray  # (N + 1,)
+    hidden_size: int
+    dtype: torch.dtype
+
+    def states(self, index: int) -> Tensor:
+        """States of one episode: (K_i + 1, D) float32."""
+        return self._rows(int(self.offsets[index]), int(self.offsets[index + 1]))
+
+    def gather(self, indices: Sequence[int]) -> Tensor:
+        """States of several episodes, padded with zeros: (B, K+1, D) float32."""
+        rows = [self.states(index) for index in indices]
+        return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
+
+    def _rows(self, start: int, stop: int) -> Tensor:
+        stored = self._map("r")[start:stop]
+        return torch.from_numpy(np.array(stored)).view(self.dtype).float()
+
+    def _map(self, mode: str) -> np.memmap:
+        shape = (int(self.offsets[-1]), self.hidden_size)
+        return np.memmap(self.file, _STORED[self.dtype], mode, shape=shape)  # type: ignore[call-overload, no-any-return]
+
+
+def cache_features(model: LanguageModel, encoded: Sequence[Encoded], folder: Path) -> Features:
+    """Compute, or find, the hidden states of `encoded` under `model`'s trunk.
+
+    The file is named after model and data, so that another of either never meets it. An
+    interrupted computation continues where it was.
+
+    Args:
+        model: its trunk is read in the precision it has.
+        encoded: N episodes.
+        folder: where caches live.
+
+    Raises:
+        StorageError: the disk is full.
+    """
+    model = model.for_batches()
+    dtype = model.output_table.dtype
+    key = digest(trunk_fingerprint(model), str(dtype), fingerprint(encoded))
+    counts = [len(each.actions) + 1 for each in encoded]
+    features = Features(
+        file=folder / f"{key}.states",
+        offsets=np.concatenate([[0], np.cumsum(counts)]),
+        hidden_size=model.output_table.shape[1],
+        dtype=dtype,
+    )
+    progress = folder / f"{key}.json"
+    pieces = _pieces(encoded)
+    done = json.loads(progress.read_text())["pieces"] if progress.exists() else 0
+    with storage_errors(features.file):
+        folder.mkdir(parents=True, exist_ok=True)
+        _reserve(features)
+    if done < len(pieces):
+        _compute(model, encoded, features, pieces, done, progress)
+    return features
+
+
+def trunk_fingerprint(model: LanguageModel) -> str:
+    """Digest of the trunk's weights: a sample of every tensor, and its sum."""
+    parts = []
+    for name, tensor in sorted(model.trunk.state_dict().items()):
+        flat = tensor.detach().flatten()
+        some = flat[:: max(1, flat.numel() // 64)].float().cpu().numpy()
+        parts += [name.encode(), some.tobytes(), f"{float(flat.double().sum()):.17g}".encode()]
+    return digest(*parts)
+
+
+def _reserve(features: Features) -> None:
+    """Make the file at its full length now, so that a full disk is met before the work."""
+    size = int(features.offsets[-1]) * features.hidden_size * features.dtype.itemsize
+    if features.file.exists() and features.file.stat().st_size == size:
+        return
+    with features.file.open("wb") as stream:
+        block = bytes(1 << 22)
+        for start in range(0, size, len(block)):
+            stream.write(block[: size - start])
+
+
+def _pieces(encoded: Sequence[Encoded]) -> list[list[int]]:
+    """Episodes to read together: equal prefixes side by side, lengths alike, bounded tokens."""
+    order = sorted(
+        range(len(encoded)),
+        key=lambda i: (len(encoded[i].prefix), encoded[i].prefix, len(encoded[i].tokens)),
+    )
+    pieces: list[list[int]] = []
+    longest = 0
+    for index in order:
+        longest = max(longest, len(encoded[index].tokens))
+        if not pieces or (len(pieces[-1]) + 1) * longest > TOKENS_AT_ONCE:
+            pieces.append([])
+            longest = len(encoded[index].tokens)
+        pieces[-1].append(index)
+    return pieces
+
+
+def _compute(
+    model: LanguageModel,
+    encoded: Sequence[Encoded],
+    features: Features,
+    pieces: list[list[int]],
+    done: int,
+    progress: Path,
+) -> None:
+    stored = features._map("r+")
+    with bar("hidden states", len(encoded)) as running:
+        running.advance(sum(len(piece) for piece in pieces[:done]))
+        for number in range(done, len(pieces)):
+            piece = pieces[number]
+            for index, states in zip(
+                piece, hidden_states(model, [encoded[i] for i in piece]), strict=True
+            ):
+                start, stop = features.offsets[index], features.offsets[index + 1]
+                states = states.cpu()
+                raw = states.view(torch.uint16) if states.dtype == torch.bfloat16 else states
+                stored[start:stop] = raw.numpy()
+            with storage_errors(features.file):
+                stored.flush()
+            write_text(progress, json.dumps({"pieces": number + 1, "of": len(pieces)}))
+            running.advance(len(piece))
+
+
+@torch.inference_mode()
+def hidden_states(model: LanguageModel, encoded: Sequence[Encoded]) -> list[Tensor]:
+    """States of each episode, (K_i + 1, D), reading each distinct prefix once."""
+    cache, mask, first = prefill(model, [each.prefix for each in encoded])
+    starts = [int(each.actions[0]) for each in encoded]
+    rest = [
+        torch.from_numpy(each.tokens[start:]) for each, start in zip(encoded, starts, strict=True)
+    ]
+    tokens = torch.nn.utils.rnn.pad_sequence(rest, batch_first=True).to(mask.device)
+    lengths = torch.tensor([len(piece) for piece in rest], device=mask.device)
+    places = torch.arange(tokens.shape[1], device=mask.device)
+    hidden = model.trunk(
+        input_ids=tokens,
+        attention_mask=torch.cat([mask, (places[None] < lengths[:, None]).to(mask.dtype)], 1),
+        position_ids=mask.sum(1, keepdim=True) + places[None],
+        past_key_values=cache,
+    ).last_hidden_state
+    return [
+        torch.cat([first[row : row + 1], hidden[row, each.states[1:] - starts[row]]])
+        for row, each in enumerate(encoded)
+    ]

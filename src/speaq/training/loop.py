@@ -1,0 +1,220 @@
+"""The one training loop. It knows no algorithm: a task brings the loss, the loop the rest.
+
+Every step's batch and random numbers depend only on the seed and the step, and a checkpoint
+holds every tensor that changes; so a run that was killed and continued ends with the same bits as
+one that was not (on a CPU with the same number of threads).
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from speaq.core.errors import SettingsError
+from speaq.core.files import replacing_folder
+from speaq.core.progress import bar
+from speaq.core.runs import RunFolder
+from speaq.core.seeds import derive, generator
+
+
+@dataclass(frozen=True)
+class LoopSettings:
+    """How long and how fast to train."""
+
+    steps: int = 200
+    """Optimiser steps."""
+    batch_size: int = 64
+    """Episodes per step."""
+    lr: float = 2e-4
+    """Peak learning rate of the trunk, or of its LoRA; heads have their own."""
+    head_lr: float = 2e-3
+    """Peak learning rate of the value heads, about ten times the trunk's."""
+    weight_decay: float = 1e-6
+    """AdamW weight decay on matrices of the trunk."""
+    head_weight_decay: float = 0.0
+    """AdamW weight decay on the value heads."""
+    beta2: float = 0.95
+    """AdamW's second moment decay."""
+    clip_norm: float = 1.0
+    """Largest gradient norm; 0 does not clip."""
+    warmup: int = 0
+    """Steps over which the learning rate rises from 0."""
+    schedule: str = "constant"
+    """`constant`, or `cosine` down to a tenth."""
+    checkpoint_every: int = 50
+    """Steps between checkpoints."""
+    log_every: int = 10
+    """Steps between metric lines."""
+
+    def __post_init__(self) -> None:
+        checks = {
+            "steps": self.steps >= 1,
+            "batch_size": self.batch_size >= 1,
+            "lr": self.lr > 0,
+            "head_lr": self.head_lr > 0,
+            "checkpoint_every": self.checkpoint_every >= 1,
+            "log_every": self.log_every >= 1,
+            "schedule": self.schedule in ("constant", "cosine"),
+        }
+        for name, good in checks.items():
+            if not good:
+                raise SettingsError(
+                    f"training setting {name} = {vars(self)[name]} cannot be used; it must be "
+                    f"{'constant or cosine' if name == 'schedule' else 'positive'}.",
+                    f"训练参数 {name} = {vars(self)[name]} 不可用；"
+                    f"应为{' constant 或 cosine' if name == 'schedule' else '正数'}。",
+                )
+
+    def rate(self, step: int) -> float:
+        """Factor on the learning rates at `step`, counted from 0."""
+        rise = min(1.0, (step + 1) / self.warmup) if self.warmup else 1.0
+        if self.schedule == "constant":
+            return rise
+        return rise * (0.55 + 0.45 * float(np.cos(np.pi * step / self.steps)))
+
+
+class Task(Protocol):
+    """What the loop trains."""
+
+    def modules(self) -> Mapping[str, nn.Module]:
+        """Every module whose tensors change, by name; all of it is checkpointed."""
+
+    def trunk_parameters(self) -> Sequence[nn.Parameter]:
+        """Trained at `lr`."""
+
+    def head_parameters(self) -> Sequence[nn.Parameter]:
+        """Trained at `head_lr`."""
+
+    def loss(self, indices: Sequence[int]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Scalar loss of the episodes `indices`, and figures to log."""
+
+    def after_step(self, step: int) -> None:
+        """Called once after each optimiser step, `step` counted from 1: target networks."""
+
+
+def batch_indices(seed: int, step: int, batch_size: int, episodes: int) -> list[int]:
+    """The episodes of step `step` (from 0): passes over permutations of them all, back to back."""
+    taken: list[int] = []
+    while len(taken) < batch_size:
+        place = step * batch_size + len(taken)
+        epoch, start = divmod(place, episodes)
+        order = generator(seed, "epoch", epoch).permutation(episodes)
+        taken += order[start : start + batch_size - len(taken)].tolist()
+    return taken
+
+
+def train(task: Task, episodes: int, settings: LoopSettings, run: RunFolder, seed: int) -> None:
+    """Train `task` on `episodes` episodes, from the run's last checkpoint if it has one.
+
+    Raises:
+        FloatingPointError: the loss is not finite; the last checkpoint is kept.
+        StorageError: a checkpoint could not be written; the one before it is kept.
+    """
+    optimiser = _optimiser(task, settings)
+    step = _restore(task, optimiser, run)
+    run.rewind(step)
+    with bar("training", settings.steps) as running:
+        running.advance(step)
+        while step < settings.steps:
+            # Dropout and other draws inside modules must not depend on what ran before.
+            torch.manual_seed(derive(seed, "step", step))
+            indices = batch_indices(seed, step, settings.batch_size, episodes)
+            loss, figures = _step(task, optimiser, indices, settings, step)
+            step += 1
+            task.after_step(step)
+            if step % settings.log_every == 0 or step == settings.steps:
+                row = {"loss": loss, **{name: float(value) for name, value in figures.items()}}
+                run.log(step, row)
+                running.advance(0, f"loss {loss:.4g}")
+            if step % settings.checkpoint_every == 0 or step == settings.steps:
+                _keep(task, optimiser, run, step)
+            running.advance()
+
+
+def _optimiser(task: Task, settings: LoopSettings) -> torch.optim.AdamW:
+    # Decay pulls matrices only: norms and biases have no scale to be pulled from.
+    trunk = list(task.trunk_parameters())
+    groups: list[dict[str, Any]] = [
+        {
+            "params": [parameter for parameter in trunk if parameter.dim() > 1],
+            "lr": settings.lr,
+            "weight_decay": settings.weight_decay,
+        },
+        {
+            "params": [parameter for parameter in trunk if parameter.dim() <= 1],
+            "lr": settings.lr,
+            "weight_decay": 0.0,
+        },
+        {
+            "params": list(task.head_parameters()),
+            "lr": settings.head_lr,
+            "weight_decay": settings.head_weight_decay,
+        },
+    ]
+    groups = [{**group, "peak": group["lr"]} for group in groups if group["params"]]
+    return torch.optim.AdamW(groups, betas=(0.9, settings.beta2))
+
+
+def _step(
+    task: Task,
+    optimiser: torch.optim.AdamW,
+    indices: Sequence[int],
+    settings: LoopSettings,
+    step: int,
+) -> tuple[float, dict[str, Tensor]]:
+    for group in optimiser.param_groups:
+        group["lr"] = group["peak"] * settings.rate(step)
+    optimiser.zero_grad(set_to_none=True)
+    loss, figures = task.loss(indices)
+    value = float(loss.detach())
+    if not np.isfinite(value):
+        raise FloatingPointError(
+            f"the loss is {value} at step {step + 1}; lower the learning rate or check the rewards"
+        )
+    torch.autograd.backward(loss)
+    if settings.clip_norm:
+        for group in optimiser.param_groups:
+            torch.nn.utils.clip_grad_norm_(group["params"], settings.clip_norm)
+    optimiser.step()
+    return value, figures
+
+
+def _keep(task: Task, optimiser: torch.optim.AdamW, run: RunFolder, step: int) -> None:
+    tensors = {
+        f"module.{name}.{key}": tensor
+        for name, module in task.modules().items()
+        for key, tensor in module.state_dict().items()
+    }
+    for index, state in optimiser.state_dict()["state"].items():
+        tensors |= {f"optimiser.{index}.{key}": tensor for key, tensor in state.items()}
+    with replacing_folder(run.checkpoint) as folder:
+        save_file(
+            {key: tensor.detach().cpu().contiguous().clone() for key, tensor in tensors.items()},
+            folder / "state.safetensors",
+        )
+        (folder / "step.json").write_text(json.dumps({"step": step}))
+
+
+def _restore(task: Task, optimiser: torch.optim.AdamW, run: RunFolder) -> int:
+    """Load the last checkpoint, if any, and return its step."""
+    if not (run.checkpoint / "step.json").exists():
+        return 0
+    tensors = load_file(run.checkpoint / "state.safetensors")
+    for name, module in task.modules().items():
+        start = f"module.{name}."
+        module.load_state_dict(
+            {key.removeprefix(start): t for key, t in tensors.items() if key.startswith(start)}
+        )
+    saved = optimiser.state_dict()
+    for key, tensor in tensors.items():
+        if key.startswith("optimiser."):
+            _, index, field = key.split(".")
+            saved["state"].setdefault(int(index), {})[field] = tensor
+    optimiser.load_state_dict(saved)
+    step: int = json.loads((run.checkpoint / "step.json").read_text())["step"]
+    return step

@@ -60,10 +60,13 @@ class RunFolder:
         """Where plots go."""
         return self.path / "plots"
 
-    @property
-    def checkpoint(self) -> Path:
-        """The last state training can continue from; may not exist yet."""
-        return self.path / "checkpoints" / "last"
+    def checkpoint(self, step: int) -> Path:
+        """Where the state after `step` steps is kept."""
+        return self.path / "checkpoints" / f"step-{step:08d}"
+
+    def checkpoints(self) -> list[Path]:
+        """The complete states on disk, oldest first; training continues from the last."""
+        return sorted((self.path / "checkpoints").glob("step-*"))
 
     @property
     def _metrics(self) -> Path:

@@ -41,6 +41,8 @@ class HeadSettings:
     """How members are combined for guiding; min is pessimistic and cannot fold."""
     rank: int = 16
     """Rank of the low-rank head; ignored by the others."""
+    value_width: int = 64
+    """Hidden units of the state value V(s); 0 makes it linear in the hidden state."""
 
     def __post_init__(self) -> None:
         if self.kind not in ("tied", "linear", "low-rank", "mlp"):
@@ -48,10 +50,34 @@ class HeadSettings:
                 f"head kind '{self.kind}' is unknown; use tied, linear, low-rank or mlp.",
                 f"未知的价值头类型“{self.kind}”；可用 tied、linear、low-rank 或 mlp。",
             )
-        if self.members < 1 or self.rank < 1:
+        if self.members < 1 or self.rank < 1 or self.value_width < 0:
             raise SettingsError(
-                "head members and rank must be at least 1.", "价值头的 members 与 rank 至少为 1。"
+                "head members and rank must be at least 1, value_width at least 0.",
+                "价值头的 members 与 rank 至少为 1，value_width 至少为 0。",
             )
+
+
+class StateValues(nn.Module):
+    """State values of M members: a network with one hidden layer, or a linear map at width 0.
+
+    Zero at the start, whatever the state.
+    """
+
+    def __init__(self, members: int, hidden: int, width: int) -> None:
+        super().__init__()
+        self.width = width
+        if width:
+            self.inner = nn.Parameter(_uniform(members, width, hidden))
+            self.inner_bias = nn.Parameter(torch.zeros(members, 1, width))
+        self.outer = nn.Parameter(torch.zeros(members, 1, width or hidden))
+        self.offset = nn.Parameter(torch.zeros(members, 1))
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Hidden states (N, D) -> values (M, N)."""
+        if not self.width:
+            return (self.outer[:, 0] @ hidden.T) + self.offset
+        inner = torch.relu(hidden @ self.inner.transpose(1, 2) + self.inner_bias)  # (M, N, W)
+        return (inner * self.outer).sum(-1) + self.offset
 
 
 class ValueHead(nn.Module):
@@ -81,10 +107,7 @@ class ValueHead(nn.Module):
             self.projection_bias = nn.Parameter(torch.zeros(members, 1, width))
         if settings.kind != "tied":
             self.table = nn.Parameter(torch.zeros(members, vocabulary, width))
-        self.value_in = nn.Parameter(_uniform(members, hidden, hidden))
-        self.value_bias = nn.Parameter(torch.zeros(members, 1, hidden))
-        self.value_out = nn.Parameter(torch.zeros(members, hidden))
-        self.value_offset = nn.Parameter(torch.zeros(members, 1))
+        self.state_values = StateValues(members, hidden, settings.value_width)
 
     @property
     def members(self) -> int:
@@ -107,8 +130,8 @@ class ValueHead(nn.Module):
 
     def values(self, hidden: Tensor) -> Tensor:
         """V(s): hidden (N, D) -> (M, N)."""
-        inner = torch.relu(hidden @ self.value_in.transpose(1, 2) + self.value_bias)  # (M, N, D)
-        return (inner * self.value_out[:, None, :]).sum(-1) + self.value_offset
+        values: Tensor = self.state_values(hidden)
+        return values
 
     def advantages_at(self, hidden: Tensor, actions: Tensor) -> Tensor:
         """A(s, a) at the actions taken: (N, D), (N,) -> (M, N). A gather; nothing over V."""

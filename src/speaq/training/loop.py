@@ -6,6 +6,7 @@ one that was not (on a CPU with the same number of threads).
 """
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -192,19 +193,25 @@ def _keep(task: Task, optimiser: torch.optim.AdamW, run: RunFolder, step: int) -
     }
     for index, state in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser.{index}.{key}": tensor for key, tensor in state.items()}
-    with replacing_folder(run.checkpoint) as folder:
+    older = run.checkpoints()
+    with replacing_folder(run.checkpoint(step)) as folder:
         save_file(
             {key: tensor.detach().cpu().contiguous().clone() for key, tensor in tensors.items()},
             folder / "state.safetensors",
         )
         (folder / "step.json").write_text(json.dumps({"step": step}))
+    # Only once the new one stands: a crash in between leaves two, never none.
+    for folder in older:
+        if folder != run.checkpoint(step):
+            shutil.rmtree(folder)
 
 
 def _restore(task: Task, optimiser: torch.optim.AdamW, run: RunFolder) -> int:
     """Load the last checkpoint, if any, and return its step."""
-    if not (run.checkpoint / "step.json").exists():
+    found = run.checkpoints()
+    if not found:
         return 0
-    tensors = load_file(run.checkpoint / "state.safetensors")
+    tensors = load_file(found[-1] / "state.safetensors")
     for name, module in task.modules().items():
         start = f"module.{name}."
         module.load_state_dict(
@@ -216,5 +223,5 @@ def _restore(task: Task, optimiser: torch.optim.AdamW, run: RunFolder) -> int:
             _, index, field = key.split(".")
             saved["state"].setdefault(int(index), {})[field] = tensor
     optimiser.load_state_dict(saved)
-    step: int = json.loads((run.checkpoint / "step.json").read_text())["step"]
+    step: int = json.loads((found[-1] / "step.json").read_text())["step"]
     return step

@@ -1,0 +1,86 @@
+"""What an algorithm is, and what its loss may look at."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from speaq.models.head import ValueHead
+from speaq.training.batch import Batch
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One batch as a loss sees it. M members, B episodes, K actions, D hidden size, V tokens."""
+
+    batch: Batch
+    hidden: Tensor  # (B, K+1, D) float32: the state before each action, and the one after the last
+    head: ValueHead
+    target: ValueHead | None
+    """The slow copy of `head`, for algorithms with `target_every`."""
+    extra: Mapping[str, nn.Module]
+    """The algorithm's own modules, from `extra_modules`."""
+    output_table: Tensor  # (V, D) of the policy; carries gradients if the trunk is trained
+    trains_policy: bool
+    """Whether anything of the policy is trained; if not, policy terms are constant and skipped."""
+
+    @property
+    def members(self) -> Tensor:
+        """Weight of each action for each member: (M, B, K) float32, 0 on padding and on episodes
+        kept from the member; sums to 1 for each member that sees anything."""
+        seen = self.batch.member_mask[:, :, None] & self.batch.action_mask[None]
+        weights = seen.float()
+        total: Tensor = weights.sum((1, 2), keepdim=True).clamp(min=1)
+        return weights / total
+
+    def q_values(self, head: ValueHead) -> Tensor:
+        """Q(s_k, a_k) of every member of `head` at the actions taken: (M, B, K)."""
+        B, K = self.batch.actions.shape
+        states = self.hidden[:, :-1].reshape(B * K, -1)
+        return head.q_values_at(states, self.batch.actions.reshape(-1)).view(-1, B, K)
+
+    def values(self, network: nn.Module) -> Tensor:
+        """V of every state under a `StateValues` network: (M, B, K+1)."""
+        B, states, D = self.hidden.shape
+        values: Tensor = network(self.hidden.reshape(B * states, D))
+        return values.view(-1, B, states)
+
+
+class Algorithm(Protocol):
+    """Settings and loss of one algorithm; a frozen dataclass in a file of its own."""
+
+    learns: ClassVar[str]
+    """`values`: a value head, and the policy only as a by-product. `policy`: the policy alone."""
+    heads_per_member: ClassVar[int]
+    """2 where twin Q functions are used, else 1."""
+
+    @property
+    def discount(self) -> float:
+        """γ per action token."""
+
+    @property
+    def target_every(self) -> int:
+        """Steps between updates of the target network; 0 for none."""
+
+    @property
+    def target_rate(self) -> float:
+        """Polyak rate of an update; 1 copies."""
+
+    def extra_modules(self, members: int, hidden_size: int) -> dict[str, nn.Module]:
+        """Modules besides the head, trained at the head's learning rate."""
+
+    def select(self, returns: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """Which episodes to learn from, by their undiscounted returns (N,)."""
+
+    def loss(self, view: View) -> tuple[Tensor, dict[str, Tensor]]:
+        """Scalar loss, and figures to log."""
+
+
+def total(terms: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+    """The sum of a loss's terms, and the terms by name for the log."""
+    figures = {name: term.detach() for name, term in terms.items()}
+    return torch.stack(list(terms.values())).sum(), figures

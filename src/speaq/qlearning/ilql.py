@@ -1,0 +1,155 @@
+"""Implicit language Q-learning (Snell et al. 2023, after Kostrikov et al. 2022).
+
+V is an upper expectile of Q over the actions in the log, so that the bootstrap target r + γ V(s')
+speaks of good actions without ever asking about one nobody took.
+
+Differences from the paper: Q = V' + A with a linear, zero-initialised advantage, so that it folds;
+the twins are averaged for guiding and only their minimum is used in the expectile; the
+conservative term is estimated on a sample of states where the vocabulary is large; the same trunk
+serves policy and values.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from speaq.core.errors import SettingsError
+from speaq.models.head import StateValues, ValueHead
+from speaq.qlearning.algorithm import View, total
+from speaq.qlearning.operations import conservatism, masked_mean, policy_logprobs, weighted_mean
+
+
+@dataclass(frozen=True)
+class ILQL:
+    """Settings of ILQL; the defaults are trlx's, read in its source."""
+
+    discount: float = 0.99
+    """γ per action token."""
+    expectile: float = 0.7
+    """τ in (0, 1): 0.5 is the mean of Q over the log's actions, towards 1 their maximum."""
+    cql: float = 0.1
+    """Weight of the conservative term."""
+    cql_states: int = 256
+    """States per batch the conservative term is estimated on; 0 takes all."""
+    awac: float = 1.0
+    """Weight of the policy term, where the policy is trained."""
+    awac_beta: float = 0.0
+    """Advantage weighting exp(β(Q - V)) of the policy term; 0 is plain cloning."""
+    target_every: int = 5
+    """Steps between updates of the target network."""
+    target_rate: float = 0.1
+    """Polyak rate of an update; 1 copies."""
+
+    learns: ClassVar[str] = "values"
+    heads_per_member: ClassVar[int] = 2
+
+    def __post_init__(self) -> None:
+        checks = {
+            "discount": (0 <= self.discount <= 1, "in [0, 1]"),
+            "expectile": (0 < self.expectile < 1, "in (0, 1)"),
+            "target_every": (self.target_every >= 1, "≥ 1"),
+            "target_rate": (0 < self.target_rate <= 1, "in (0, 1]"),
+        }
+        for name, (good, wanted) in checks.items():
+            if not good:
+                raise SettingsError(
+                    f"ilql setting {name} = {vars(self)[name]} must be {wanted}.",
+                    f"ilql 的 {name} = {vars(self)[name]} 必须 {wanted}。",
+                )
+
+    def extra_modules(self, members: int, hidden_size: int) -> dict[str, nn.Module]:
+        """The expectile state value, one for each pair of twins."""
+        return {"expectile_value": StateValues(members, hidden_size, width=hidden_size)}
+
+    def select(self, returns: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """All episodes."""
+        return np.ones(len(returns), bool)
+
+    def loss(self, view: View) -> tuple[Tensor, dict[str, Tensor]]:
+        """L_Q + L_V + cql·L_CQL + awac·L_AWAC (Snell et al., section 4)."""
+        if view.target is None:
+            raise ValueError("ILQL reads its expectile from a target network")
+        batch, weights = view.batch, view.members
+        twins = view.q_values(view.head)  # (2M, B, K)
+        values = view.values(view.extra["expectile_value"])  # (M, B, K+1)
+        with torch.no_grad():
+            lower = twin_minimum(view.q_values(view.target))  # (M, B, K)
+            target = td_target(batch.rewards, batch.discounts, values)
+        terms = {
+            "q": q_loss(twins, target, weights),
+            "v": expectile_loss(lower, values[..., :-1], weights, self.expectile),
+        }
+        if self.cql:
+            terms["cql"] = self.cql * self._conservative(view)
+        if view.trains_policy and self.awac:
+            advantage = (lower - values[..., :-1]).mean(0).detach()
+            terms["awac"] = self.awac * self._policy(view, advantage)
+        return total(terms)
+
+    def _conservative(self, view: View) -> Tensor:
+        """L_CQL: mean over twins and over a sample of the states."""
+        mask = view.batch.action_mask.reshape(-1)
+        places = torch.nonzero(mask)[:, 0]
+        if self.cql_states and len(places) > self.cql_states:
+            places = places[torch.randperm(len(places))[: self.cql_states]]
+        B, K = view.batch.actions.shape
+        states = view.hidden[:, :-1].reshape(B * K, -1)[places]
+        actions = view.batch.actions.reshape(-1)[places]
+        # An episode teaches only the members that may see it.
+        seen = view.batch.member_mask.repeat_interleave(K, dim=1)[:, places]  # (M, N)
+        return cql_loss(view.head, states, actions, seen.repeat_interleave(2, dim=0))
+
+    def _policy(self, view: View, advantage: Tensor) -> Tensor:
+        logprobs = policy_logprobs(view.hidden[:, :-1], view.output_table, view.batch.actions)
+        weights = torch.exp(self.awac_beta * advantage)
+        return -masked_mean(weights * logprobs, view.batch.action_mask)
+
+
+def twin_minimum(twins: Tensor) -> Tensor:
+    """The lower of each pair of neighbours: (2M, B, K) -> (M, B, K)."""
+    return twins.view(-1, 2, *twins.shape[1:]).amin(1)
+
+
+def td_target(rewards: Tensor, discounts: Tensor, values: Tensor) -> Tensor:
+    """r_k + γ_k V(s_{k+1}): (B, K), (B, K), (M, B, K+1) -> (M, B, K).
+
+    γ_k is 0 after an action that ended the episode, γ after one that was cut off.
+    """
+    return rewards + discounts * values[..., 1:]
+
+
+def q_loss(twins: Tensor, target: Tensor, weights: Tensor) -> Tensor:
+    """Squared error of both twins against their target, summed over the pair.
+
+    (2M, B, K), (M, B, K), (M, B, K) -> ().
+    """
+    error = (twins - target.repeat_interleave(2, dim=0)) ** 2
+    return 2 * weighted_mean(error, weights.repeat_interleave(2, dim=0))
+
+
+def expectile_loss(q_values: Tensor, values: Tensor, weights: Tensor, expectile: float) -> Tensor:
+    """|τ - 1[u < 0]| u² with u = Q - V: all (M, B, K) -> ()."""
+    error = q_values - values
+    side = torch.where(error < 0, 1 - expectile, expectile)
+    return weighted_mean(side * error**2, weights)
+
+
+def cql_loss(head: ValueHead, states: Tensor, actions: Tensor, seen: Tensor) -> Tensor:
+    """Mean over seen states of ln Σ_a exp A - A(a), summed over each pair of twins.
+
+    Args:
+        head: 2M members.
+        states: (N, D).
+        actions: (N,) tokens taken.
+        seen: (2M, N) bool.
+    """
+    features = head.features(states)
+    penalties = [
+        masked_mean(conservatism(features[m], head.member_table(m), actions), seen[m])
+        for m in range(head.members)
+    ]
+    return 2 * torch.stack(penalties).mean()

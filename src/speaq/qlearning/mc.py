@@ -1,0 +1,57 @@
+"""Monte Carlo returns: Q regresses on what was received from each action on.
+
+The baseline that wins on dialogue in LMRL-Gym (Abdulhai et al. 2023, table 4), and the first
+thing to try: no bootstrapping, no target network, Q^π of the policy behind the log. One step of
+policy improvement follows from guiding by it.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from speaq.qlearning.algorithm import View, total
+from speaq.qlearning.operations import weighted_mean
+
+
+@dataclass(frozen=True)
+class MonteCarlo:
+    """Settings of Monte Carlo value learning."""
+
+    discount: float = 1.0
+    """γ per action token."""
+    shrinkage: float = 0.0
+    """Weight of the penalty ½A(s, a)² on advantages at the actions taken: pulls what the log says
+    little about towards 0."""
+
+    learns: ClassVar[str] = "values"
+    heads_per_member: ClassVar[int] = 1
+    target_every: ClassVar[int] = 0
+    target_rate: ClassVar[float] = 1.0
+
+    def extra_modules(self, members: int, hidden_size: int) -> dict[str, nn.Module]:
+        """None."""
+        return {}
+
+    def select(self, returns: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """All episodes."""
+        return np.ones(len(returns), bool)
+
+    def loss(self, view: View) -> tuple[Tensor, dict[str, Tensor]]:
+        """½(Q(s_k, a_k) - Σ_j γ^j r_{k+j})², mean over the actions each member may see."""
+        q_values = view.q_values(view.head)
+        terms = {"mc": mc_loss(q_values, view.batch.returns(), view.members)}
+        if self.shrinkage:
+            B, K = view.batch.actions.shape
+            states = view.hidden[:, :-1].reshape(B * K, -1)
+            advantages = view.head.advantages_at(states, view.batch.actions.reshape(-1))
+            size = weighted_mean(0.5 * advantages.view(-1, B, K) ** 2, view.members)
+            terms["shrinkage"] = self.shrinkage * size
+        return total(terms)
+
+
+def mc_loss(q_values: Tensor, returns: Tensor, weights: Tensor) -> Tensor:
+    """Half the mean squared error of Q against returns: (M, B, K), (B, K), (M, B, K) -> ()."""
+    return weighted_mean(0.5 * (q_values - returns) ** 2, weights)

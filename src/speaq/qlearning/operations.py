@@ -1,0 +1,40 @@
+"""The few operations that several losses share. All are means under given weights."""
+
+import torch
+from torch import Tensor
+
+from speaq.models.vocabulary import chosen_logprobs, chunked_logsumexp
+
+
+def weighted_mean(values: Tensor, weights: Tensor) -> Tensor:
+    """Sum over actions of weights · values, mean over members: (M, B, K) twice -> ().
+
+    `weights` sum to 1 for each member. Places of weight 0 may hold anything, even NaN.
+    """
+    return torch.where(weights > 0, values, 0.0).mul(weights).sum((1, 2)).mean()
+
+
+def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
+    """Mean of the places where mask holds: (B, K) twice -> ()."""
+    kept = torch.where(mask, values, 0.0)
+    return kept.sum() / mask.sum().clamp(min=1)
+
+
+def policy_logprobs(hidden: Tensor, output_table: Tensor, actions: Tensor) -> Tensor:
+    """ln π(a_k|s_k): hidden (B, K, D), table (V, D), actions (B, K) -> (B, K).
+
+    Made in chunks over states; peak memory does not grow with B·K·V.
+    """
+    B, K, D = hidden.shape
+    flat = chosen_logprobs(hidden.reshape(B * K, D), output_table, actions.reshape(-1))
+    return flat.view(B, K)
+
+
+def conservatism(features: Tensor, table: Tensor, actions: Tensor) -> Tensor:
+    """ln Σ_a exp A(s, a) - A(s, a_k) at each state: (N, F), (V, F), (N,) -> (N,).
+
+    The discrete CQL penalty (Kumar et al. 2020, eq. 4 with a uniform proposal). V(s) cancels, so
+    advantages serve as well as Q.
+    """
+    chosen = (features * table[actions]).sum(-1)
+    return chunked_logsumexp(features, table) - chosen

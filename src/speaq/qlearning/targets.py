@@ -1,0 +1,26 @@
+"""Target networks: the slow copy of the heads that bootstrap targets are read from."""
+
+import copy
+
+import torch
+from torch import nn
+
+from speaq.models.head import ValueHead
+
+
+def target_of(head: ValueHead) -> ValueHead:
+    """A copy of `head` that takes no gradients."""
+    target = copy.deepcopy(head)
+    for parameter in target.parameters():
+        parameter.requires_grad_(False)
+    return target
+
+
+@torch.no_grad()
+def update(target: nn.Module, online: nn.Module, rate: float) -> None:
+    """θ̄ ← (1 - rate)·θ̄ + rate·θ, in place; rate 1 copies exactly."""
+    for slow, fast in zip(target.parameters(), online.parameters(), strict=True):
+        if rate == 1:
+            slow.copy_(fast)
+        else:
+            slow.lerp_(fast, rate)

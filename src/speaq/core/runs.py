@@ -55,6 +55,17 @@ class RunFolder:
                 "请换一个目录，或用相同设置继续。",
             )
 
+    @classmethod
+    def reopen(cls, path: Path | str) -> "RunFolder":
+        """An existing run, whatever its settings are."""
+        file = Path(path) / "settings.yaml"
+        if not file.exists():
+            raise SettingsError(
+                f"{path} is not a run folder: it has no settings.yaml.",
+                f"{path} 不是运行目录：缺少 settings.yaml。",
+            )
+        return cls(path, yaml.safe_load(file.read_text(encoding="utf-8")))
+
     @property
     def plots(self) -> Path:
         """Where plots go."""

@@ -150,13 +150,26 @@ class ValueHead(nn.Module):
         """A(s, ·) of one member: (N, D) -> (N, V)."""
         return self.features(hidden)[member] @ self.member_table(member).T
 
-    def advantages(self, hidden: Tensor) -> Tensor:
-        """A(s, ·) of the ensemble, combined as set: (N, D) -> (N, V)."""
-        features = self.features(hidden)
-        if self.settings.kind == "tied" and self.settings.combine == "mean":
-            return features.mean(0) @ self.output_table.T
-        scores = torch.stack([features[m] @ self.member_table(m).T for m in range(self.members)])
-        return scores.mean(0) if self.settings.combine == "mean" else scores.amin(0)
+    def advantages(self, hidden: Tensor, use: Tensor | None = None) -> Tensor:
+        """A(s, ·) of the ensemble, combined as set: (N, D) -> (N, V).
+
+        Args:
+            hidden: (N, D).
+            use: (M, N) bool, which members speak about which state; at least one each. None: all.
+        """
+        features = self.features(hidden)  # (M, N, F)
+        if self.settings.combine == "min":
+            scores = torch.stack(
+                [features[m] @ self.member_table(m).T for m in range(self.members)]
+            )
+            return (scores if use is None else scores.where(use[..., None], torch.inf)).amin(0)
+        weights = features.new_ones(features.shape[:2]) if use is None else use.to(features.dtype)
+        features = features * (weights / weights.sum(0))[..., None]
+        if self.settings.kind == "tied":
+            return features.sum(0) @ self.output_table.T
+        return torch.stack(
+            [features[m] @ self.member_table(m).T for m in range(self.members)]
+        ).sum(0)
 
     def output_delta(self) -> Tensor:
         """ΔW (V, D) with A(s, ·) = ΔW h for the mean of the members.

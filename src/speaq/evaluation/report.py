@@ -1,0 +1,169 @@
+"""What the gate says: one row and one verdict for each β, as a table, a file and a picture."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from speaq.core.files import replacing_file, write_text
+from speaq.core.language import say
+from speaq.evaluation.estimate import Estimate, GateSettings
+
+Verdict = Literal["promote", "refuse", "base"]
+
+
+@dataclass(frozen=True)
+class BetaRow:
+    """One β: its estimate, and whether the evidence suffices."""
+
+    estimate: Estimate
+    verdict: Verdict
+    reason_en: str
+    reason_zh: str
+
+    @property
+    def reason(self) -> str:
+        """Why, in the person's language."""
+        return say(self.reason_en, self.reason_zh)
+
+
+@dataclass(frozen=True)
+class GateReport:
+    """The gate's answer for a grid of β."""
+
+    rows: tuple[BetaRow, ...]
+    episodes: int
+    prompts: int
+    level: float
+    recovered: bool
+    """Some propensities were not logged and were recomputed from the base model, which is right
+    only if that model, decoded in the same way, produced the log."""
+    data: str
+    """Fingerprint of the log."""
+    decoding: dict[str, Any]
+
+    @property
+    def best_beta(self) -> float:
+        """The β with the highest lower bound among those that may be promoted; 0 if none may."""
+        passed = [row.estimate for row in self.rows if row.verdict == "promote"]
+        return max(passed, key=lambda e: e.low).beta if passed else 0.0
+
+    def row(self, beta: float) -> BetaRow:
+        """The row of one β of the grid."""
+        return next(row for row in self.rows if row.estimate.beta == beta)
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON: `beta, predicted, low, high, gain, gain_low, ess, kl, verdict, reason_*`."""
+        rows = [
+            {
+                **asdict(row.estimate),
+                "verdict": row.verdict,
+                "reason_en": row.reason_en,
+                "reason_zh": row.reason_zh,
+            }
+            for row in self.rows
+        ]
+        return {**asdict(self), "rows": rows, "best_beta": self.best_beta}
+
+    def save(self, folder: Path | str) -> None:
+        """Write `gate.json` and `plots/gate.png` into `folder`."""
+        folder = Path(folder)
+        write_text(folder / "gate.json", json.dumps(self.to_dict(), indent=2, ensure_ascii=False))
+        plot_gate(self, folder / "plots" / "gate.png")
+
+    def __str__(self) -> str:
+        """A table in the person's language."""
+        percent = f"{self.level:.0%}"
+        head = say(
+            f"{'beta':>6} {'predicted':>10} {percent + ' interval':>20} {'episodes':>9} {'KL':>7}",
+            f"{'beta':>6} {'预测':>8} {percent + ' 区间':>18} {'有效样本':>5} {'KL':>7}",
+        )
+        lines = [head]
+        for row in self.rows:
+            e = row.estimate
+            interval = f"[{e.low:.3f}, {e.high:.3f}]"
+            lines.append(
+                f"{e.beta:>6g} {e.predicted:>10.3f} {interval:>20} {e.ess:>9.0f} {e.kl:>7.2f}"
+                f"  {row.reason}"
+            )
+        return "\n".join(lines)
+
+
+def judge(
+    estimates: Iterable[Estimate], episodes: int, settings: GateSettings
+) -> Sequence[BetaRow]:
+    """A verdict for each estimate: promote where the evidence suffices, else refuse and say why."""
+    needed = max(settings.least_episodes, settings.least_share * episodes)
+    rows = []
+    for e in estimates:
+        if e.beta == 0:
+            rows.append(BetaRow(e, "base", "the base model", "基础模型"))
+        elif e.ess < needed:
+            rows.append(
+                BetaRow(
+                    e,
+                    "refuse",
+                    f"not promoted: the log stands for only {e.ess:.0f} replies of this policy, "
+                    f"{needed:.0f} are needed",
+                    f"不予发布：日志只相当于该策略的 {e.ess:.0f} 条回复，至少需要 {needed:.0f} 条",
+                )
+            )
+        elif e.gain_low <= 0:
+            rows.append(
+                BetaRow(
+                    e,
+                    "refuse",
+                    f"not promoted: the gain could be as low as {e.gain_low:+.3f}",
+                    f"不予发布：收益可能低至 {e.gain_low:+.3f}",
+                )
+            )
+        elif e.kl > settings.most_kl:
+            rows.append(
+                BetaRow(
+                    e,
+                    "refuse",
+                    f"not promoted: {e.kl:.2f} nats from the base model, "
+                    f"at most {settings.most_kl:g} allowed",
+                    f"不予发布：与基础模型相距 {e.kl:.2f} nats，上限为 {settings.most_kl:g}",
+                )
+            )
+        else:
+            rows.append(
+                BetaRow(
+                    e,
+                    "promote",
+                    f"may be promoted: gain of at least {e.gain_low:+.3f}",
+                    f"可以发布：收益至少 {e.gain_low:+.3f}",
+                )
+            )
+    return rows
+
+
+def plot_gate(report: GateReport, path: Path) -> None:
+    """Predicted reward with its interval over β, and over KL; refused β are hollow."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 3.4), layout="constrained")
+    FigureCanvasAgg(figure)
+    for axis, name in zip(figure.subplots(1, 2, sharey=True), ("beta", "kl"), strict=True):
+        for row in report.rows:
+            e = row.estimate
+            good = row.verdict != "refuse"
+            axis.errorbar(
+                vars(e)[name],
+                e.predicted,
+                yerr=[[max(0.0, e.predicted - e.low)], [max(0.0, e.high - e.predicted)]],
+                fmt="o",
+                capsize=3,
+                color="#1f5fa8" if good else "#9a9a9a",
+                markerfacecolor="#1f5fa8" if good else "white",
+            )
+        axis.set_xlabel("β" if name == "beta" else "KL from the base model, nats per episode")
+        axis.grid(alpha=0.25)
+        axis.axhline(report.rows[0].estimate.predicted, color="#c05020", lw=1, ls="--")
+    figure.axes[0].set_ylabel(f"predicted reward, {report.level:.0%} interval")
+    figure.axes[0].set_title("filled: may be promoted", fontsize=9, loc="left")
+    with replacing_file(path) as temporary:
+        figure.savefig(temporary, dpi=110, format="png")

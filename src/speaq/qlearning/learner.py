@@ -1,0 +1,104 @@
+"""Joins an algorithm, a model and encoded episodes into a task for the training loop."""
+
+from collections.abc import Mapping, Sequence
+from itertools import chain
+
+import torch
+from torch import Tensor, nn
+
+from speaq.models.language_model import LanguageModel
+from speaq.qlearning.algorithm import Algorithm, View
+from speaq.qlearning.targets import target_of, update
+from speaq.training.batch import Batch, collate
+from speaq.training.encoding import Encoded
+from speaq.training.features import Features
+
+
+class Learner:
+    """A task: see `speaq.training.loop.Task`.
+
+    Args:
+        model: carries the head if the algorithm learns values; its policy parameters that require
+            gradients are trained, the others are left alone.
+        algorithm: settings and loss.
+        encoded: N episodes.
+        features: cached hidden states of a frozen trunk; None runs the trunk in every step.
+        seen: (M, N) bool, which ensemble member may learn from which episode.
+    """
+
+    def __init__(
+        self,
+        model: LanguageModel,
+        algorithm: Algorithm,
+        encoded: Sequence[Encoded],
+        features: Features | None,
+        seen: Tensor,
+    ) -> None:
+        self.model = model
+        self.algorithm = algorithm
+        self.encoded = encoded
+        self.features = features
+        self.seen = seen
+        self.head = model.require_head()
+        self.target = target_of(self.head) if algorithm.target_every else None
+        hidden_size = model.output_table.shape[1]
+        self.extra = {
+            name: module.to(model.output_table.device)
+            for name, module in algorithm.extra_modules(len(seen), hidden_size).items()
+        }
+        self.policy = nn.ParameterDict(
+            {
+                name.replace(".", "/"): parameter
+                for name, parameter in model.causal.named_parameters()
+                if parameter.requires_grad
+            }
+        )
+
+    def modules(self) -> Mapping[str, nn.Module]:
+        """Head, target, the algorithm's own modules, and what is trained of the policy."""
+        modules: dict[str, nn.Module] = {**self.extra, "policy": self.policy}
+        if self.algorithm.learns == "values":
+            modules["head"] = self.head
+        if self.target is not None:
+            modules["target"] = self.target
+        return modules
+
+    def trunk_parameters(self) -> Sequence[nn.Parameter]:
+        """What is trained of the policy."""
+        return list(self.policy.values())
+
+    def head_parameters(self) -> Sequence[nn.Parameter]:
+        """The value head and the algorithm's own modules."""
+        if self.algorithm.learns != "values":
+            return []
+        return list(chain(self.head.parameters(), *(m.parameters() for m in self.extra.values())))
+
+    def loss(self, indices: Sequence[int]) -> tuple[Tensor, dict[str, Tensor]]:
+        """The algorithm's loss on the episodes `indices`."""
+        batch = collate(
+            [self.encoded[index] for index in indices],
+            self.algorithm.discount,
+            self.seen[:, list(indices)],
+        ).to(self.model.output_table.device)
+        view = View(
+            batch=batch,
+            hidden=self._hidden(batch, indices),
+            head=self.head,
+            target=self.target,
+            extra=self.extra,
+            output_table=self.model.output_table,
+            trains_policy=len(self.policy) > 0,
+        )
+        return self.algorithm.loss(view)
+
+    def after_step(self, step: int) -> None:
+        """Move the target network every `target_every` steps, whatever the epoch's length."""
+        if self.target is not None and step % self.algorithm.target_every == 0:
+            update(self.target, self.head, self.algorithm.target_rate)
+
+    def _hidden(self, batch: Batch, indices: Sequence[int]) -> Tensor:
+        if self.features is not None:
+            return self.features.gather(indices).to(batch.tokens.device)
+        hidden = self.model.hidden_states(batch.tokens, batch.lengths)  # (B, T, D)
+        places = batch.states[:, :, None].expand(-1, -1, hidden.shape[-1])
+        return torch.gather(hidden, 1, places).float()

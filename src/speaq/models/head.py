@@ -167,9 +167,9 @@ class ValueHead(nn.Module):
         features = features * (weights / weights.sum(0))[..., None]
         if self.settings.kind == "tied":
             return features.sum(0) @ self.output_table.T
-        return torch.stack(
-            [features[m] @ self.member_table(m).T for m in range(self.members)]
-        ).sum(0)
+        return torch.stack([features[m] @ self.member_table(m).T for m in range(self.members)]).sum(
+            0
+        )
 
     def output_delta(self) -> Tensor:
         """ΔW (V, D) with A(s, ·) = ΔW h for the mean of the members.

@@ -1,0 +1,1 @@
+"""Models: sources, value heads, guided decoding, folding, folders, versions."""

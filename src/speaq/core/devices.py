@@ -1,7 +1,7 @@
 """Where numbers are computed: device, precision and threads, chosen rather than inherited."""
 
 import os
-import sys
+import platform
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -55,6 +55,6 @@ def threads() -> int:
     """CPU threads to compute with: `SPEAQ_THREADS`, else the cores this process may use."""
     if text := os.environ.get("SPEAQ_THREADS"):
         return max(1, int(text))
-    if sys.platform == "linux":
+    if platform.system() == "Linux":
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -1,5 +1,6 @@
 """Files that could run code when opened, found by name and by content without opening them."""
 
+import zipfile
 from pathlib import Path
 
 from speaq.core.errors import UnsafeFileError
@@ -46,4 +47,8 @@ def _could_run_code(file: Path) -> bool:
 
 
 def _names_a_pickle(file: Path) -> bool:
-    return b".pkl" in file.read_bytes()
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return any(name.endswith(".pkl") for name in archive.namelist())
+    except zipfile.BadZipFile:
+        return False

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
+from jinja2 import TemplateError
+
 from speaq.core.errors import ModelError
 from speaq.models.language_model import LanguageModel
 
@@ -56,7 +58,13 @@ def _opening_text(model: LanguageModel, messages: Sequence[Message]) -> str:
     if model.tokenizer.chat_template is None:
         return "".join(message.text for message in messages)
     listed = [{"role": message.speaker, "content": message.text} for message in messages]
-    text: str = model.tokenizer.apply_chat_template(
-        listed, tokenize=False, add_generation_prompt=True
-    )
+    try:
+        text: str = model.tokenizer.apply_chat_template(
+            listed, tokenize=False, add_generation_prompt=True
+        )
+    except TemplateError as error:
+        raise ModelError(
+            f"The chat template of {model.name} refuses this conversation: {error}",
+            f"{model.name} 的对话模板拒绝了这段对话：{error}",
+        ) from error
     return text

@@ -11,7 +11,7 @@ from speaq.core.errors import SettingsError
 
 @dataclass(frozen=True)
 class Decoding:
-    """How replies are drawn. The same settings must stand behind a log and the gate that reads it."""
+    """How replies are drawn. A log and the gate that reads it need the same settings."""
 
     temperature: float = 1.0
     """Logits are divided by this; 0 takes the best token always."""
@@ -48,7 +48,8 @@ def log_probabilities(logits: Tensor, decoding: Decoding) -> Tensor:
         best = logits.argmax(-1, keepdim=True)
         return torch.full_like(logits, -torch.inf).scatter_(-1, best, 0.0)
     if decoding.temperature != 1:
-        logits = logits / decoding.temperature
+        # With the maximum taken off, a temperature near 0 gives -inf rather than inf - inf.
+        logits = (logits - logits.amax(-1, keepdim=True)) / decoding.temperature
     if 0 < decoding.top_k < logits.shape[-1]:
         least = logits.topk(decoding.top_k, dim=-1).values[..., -1:]
         logits = logits.masked_fill(logits < least, -torch.inf)
@@ -79,9 +80,10 @@ def guide(logits: Tensor, advantages: Tensor, beta: float) -> Tensor:
         return logits
     # The row maximum cancels in the softmax; taking it off keeps β·A from overflowing upwards.
     shift = beta * advantages
-    if not torch.isfinite(shift).all():
+    low, high = shift.aminmax(dim=-1, keepdim=True)
+    if not (torch.isfinite(low) & torch.isfinite(high)).all():
         raise _overflow(beta)
-    return logits + (shift - shift.amax(-1, keepdim=True)).to(logits.dtype)
+    return shift.sub_(high).to(logits.dtype).add_(logits)
 
 
 def require_finite(beta: float) -> None:

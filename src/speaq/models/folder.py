@@ -7,11 +7,12 @@ folder/
 └── README.md                the model card, written from the facts
 """
 
-import copy
 import json
-from dataclasses import asdict, fields
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -25,9 +26,6 @@ from speaq.models.fingerprint import fingerprint
 from speaq.models.head import HeadSettings
 from speaq.models.language_model import LanguageModel, Origin
 from speaq.models.packages import quiet_transformers
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
 
 FACTS = "speaq.json"
 HEAD = "value_head.safetensors"
@@ -50,14 +48,14 @@ def save(model: LanguageModel, folder: Path | str) -> None:
             "yours is overwritten.",
             f"{folder} 已存在且不是模型目录；请换一个名称，以免覆盖您的文件。",
         )
-    causal = merged(model)
+    causal = model.merged()
     mark = fingerprint(causal)
     facts = {"origin": asdict(model.origin), "fingerprint": mark, "facts": model.facts}
+    text = json.dumps(_numbers(facts), ensure_ascii=False, indent=2, allow_nan=False)
     try:
         with quiet_transformers(), replacing_folder(folder) as temporary:
             causal.save_pretrained(temporary)
             model.tokenizer.save_pretrained(temporary)
-            text = json.dumps(facts, ensure_ascii=False, indent=2, allow_nan=False)
             (temporary / FACTS).write_text(text + "\n", encoding="utf-8")
             (temporary / CARD).write_text(card(model, mark), encoding="utf-8")
             if model.head is not None:
@@ -69,17 +67,17 @@ def save(model: LanguageModel, folder: Path | str) -> None:
         ) from error
 
 
+def _numbers(facts: Any) -> Any:
+    """The facts with null for numbers that JSON cannot hold (nan, inf)."""
+    if isinstance(facts, Mapping):
+        return {str(name): _numbers(value) for name, value in facts.items()}
+    if isinstance(facts, list | tuple):
+        return [_numbers(value) for value in facts]
+    return None if isinstance(facts, float) and not math.isfinite(facts) else facts
+
+
 def _occupied(folder: Path) -> bool:
     return not folder.is_dir() or any(folder.iterdir())
-
-
-def merged(model: LanguageModel) -> "PreTrainedModel":
-    """The plain `transformers` model; where a LoRA is on it, a copy with the LoRA merged in."""
-    from peft import PeftModel
-
-    if not isinstance(model.causal, PeftModel):
-        return model.causal
-    return copy.deepcopy(model.causal).merge_and_unload()
 
 
 def open_folder(folder: Path | str, *, dtype: torch.dtype = torch.float32) -> LanguageModel:
@@ -161,7 +159,7 @@ def save_head(model: LanguageModel, file: Path | str) -> None:
         StorageError: the disk refused.
     """
     with replacing_file(Path(file)) as temporary:
-        _write_head(model, fingerprint(merged(model)), temporary)
+        _write_head(model, fingerprint(model.merged()), temporary)
 
 
 def _write_head(model: LanguageModel, mark: str, file: Path) -> None:
@@ -182,15 +180,20 @@ def load_head(model: LanguageModel, file: Path | str) -> None:
         with safe_open(file, framework="pt") as stream:
             facts = stream.metadata() or {}
             tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
-        kinds = {field.name: type(field.default) for field in fields(HeadSettings)}
-        settings = HeadSettings(**{name: kind(facts[name]) for name, kind in kinds.items()})
+        settings = HeadSettings(
+            facts["kind"],
+            int(facts["members"]),
+            facts["combine"],
+            int(facts["rank"]),
+            int(facts["value_width"]),
+        )
         mark, name = facts["trunk"], facts["trunk_name"]
-    except (SafetensorError, OSError, KeyError) as error:
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise ModelError(
             f"{file} is not a value head written by speaq ({type(error).__name__}: {error}).",
             f"{file} 不是 speaq 写出的价值头（{type(error).__name__}：{error}）。",
         ) from error
-    own = fingerprint(merged(model))
+    own = fingerprint(model.merged())
     if mark != own:
         raise ModelError(
             f"{file} was learnt on {name} (weights {mark[:8]}) and does not fit {model.name} "
@@ -198,5 +201,10 @@ def load_head(model: LanguageModel, file: Path | str) -> None:
             f"{file} 是在 {name}（权重 {mark[:8]}）上学得的，"
             f"不适用于 {model.name}（权重 {own[:8]}）。",
         )
-    head = model.with_head(settings).require_head()
-    head.load_state_dict(tensors)
+    try:
+        model.with_head(settings).require_head().load_state_dict(tensors)
+    except RuntimeError as error:
+        model.head = None
+        raise ModelError(
+            f"{file} is damaged: {_first_line(error)}", f"{file} 已损坏：{_first_line(error)}"
+        ) from error

@@ -43,11 +43,12 @@ def fold(model: LanguageModel, beta: float) -> LanguageModel:
     if old.bias is not None:
         layer.bias.copy_(old.bias)
 
-    causal = copy.copy(model.causal)
+    plain = model.merged()
+    causal = copy.copy(plain)
     # A shallow copy shares the module table; give the copy its own, so that the original keeps
     # its output layer.
-    causal.__dict__["_modules"] = dict(vars(model.causal)["_modules"])
-    causal.config = copy.deepcopy(model.causal.config)
+    causal.__dict__["_modules"] = dict(vars(plain)["_modules"])
+    causal.config = copy.deepcopy(plain.config)
     causal.config.tie_word_embeddings = False
     causal.set_output_embeddings(layer)
     step = {"step": "fold", "beta": beta, "head": model.require_head().description()}

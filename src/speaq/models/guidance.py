@@ -53,9 +53,11 @@ class Guidance(LogitsProcessor):  # type: ignore[misc]  # transformers is not fo
 
     @torch.no_grad()
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        """Scores (B, V) of the next token -> guided scores (B, V)."""
+        """Scores (B, V) of the next token -> guided log-probabilities (B, V); scores if β = 0."""
         if self.beta == 0:
             return scores
         if self._hidden is None:
             raise RuntimeError("Guidance must be entered as a context before generate runs")
-        return guide(scores, self.head.advantages(self._hidden.float()), self.beta)
+        guided = guide(scores, self.head.advantages(self._hidden.float()), self.beta)
+        # Beams compare sums of log-probabilities between rows, so the constant of each row counts.
+        return torch.log_softmax(guided, dim=-1)

@@ -186,10 +186,12 @@ class ValueHead(nn.Module):
                 "请改用 tied、linear 或 low-rank，并以 mean 组合。",
             )
         if self.settings.kind == "tied":
-            return self.output_table @ self.projection.mean(0)
-        if self.settings.kind == "linear":
-            return self.table.mean(0)
-        return torch.einsum("mvr,mrd->vd", self.table, self.projection) / self.members
+            delta: Tensor = self.output_table @ self.projection.mean(0)
+        elif self.settings.kind == "linear":
+            delta = self.table.mean(0)
+        else:
+            delta = torch.einsum("mvr,mrd->vd", self.table, self.projection) / self.members
+        return delta
 
     def description(self) -> dict[str, str]:
         """What a file of this head must say to be loaded again."""
@@ -203,6 +205,6 @@ def _uniform(*shape: int) -> Tensor:
 
     A fixed stream rather than the global one: building a head must not disturb a run's seeds.
     """
-    bound = shape[-1] ** -0.5
+    bound = float(shape[-1]) ** -0.5
     stream = torch.Generator().manual_seed(sum(shape))
     return (torch.rand(*shape, generator=stream) * 2 - 1) * bound

@@ -1,11 +1,12 @@
 """A language model as speaq sees it: trunk, output table, tokenizer, perhaps a value head."""
 
 import copy
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -51,7 +52,8 @@ class LanguageModel:
     @property
     def trunk(self) -> nn.Module:
         """The model up to its last hidden state, after the final norm."""
-        return _plain(self.causal).base_model
+        trunk: nn.Module = _plain(self.causal).base_model
+        return trunk
 
     @property
     def output_layer(self) -> nn.Linear:
@@ -101,6 +103,14 @@ class LanguageModel:
         causal = copy.deepcopy(self.causal).to(wanted)
         return LanguageModel(causal, self.tokenizer, self.origin, self.head, self.facts)
 
+    def fast_products(self) -> torch.autocast:
+        """A context in which products of float32 tensors, such as those of the value head, run in
+        the model's own precision; nothing changes for a float32 model."""
+        table = self.output_table
+        return torch.autocast(
+            table.device.type, torch.bfloat16, enabled=table.dtype == torch.bfloat16
+        )
+
     def with_head(self, settings: HeadSettings) -> "LanguageModel":
         """Put a fresh, zero-initialised value head on this model and return it.
 
@@ -112,6 +122,43 @@ class LanguageModel:
         table = self.output_table.detach().float()
         self.head = ValueHead(settings, table).to(table.device)
         return self
+
+    def merged(self) -> "PreTrainedModel":
+        """The plain `transformers` model; where a LoRA is on it, a copy with the LoRA merged in."""
+        causal: Any = self.causal
+        return copy.deepcopy(causal).merge_and_unload() if _adapted(causal) else causal
+
+    def to(self, where: torch.device | str) -> "LanguageModel":
+        """Move weights and value head to a device and return this model."""
+        cast(nn.Module, self.causal).to(where)
+        if self.head is not None:
+            self.head.to(where)
+            self.head.output_table = self.output_table.detach().float()
+        return self
+
+    def fold(self, beta: float) -> "LanguageModel":
+        """See `folding.fold`: this model guided by β as an ordinary one."""
+        from speaq.models.folding import fold
+
+        return fold(self, beta)
+
+    def save(self, folder: Path | str) -> None:
+        """See `folder.save`: what stock `transformers` loads, with speaq's facts beside it."""
+        from speaq.models.folder import save
+
+        save(self, folder)
+
+    def save_head(self, file: Path | str) -> None:
+        """See `folder.save_head`: the value head alone."""
+        from speaq.models.folder import save_head
+
+        save_head(self, file)
+
+    def load_head(self, file: Path | str) -> None:
+        """See `folder.load_head`: put on a value head that was learnt on these weights."""
+        from speaq.models.folder import load_head
+
+        load_head(self, file)
 
     def require_head(self) -> ValueHead:
         """The value head.
@@ -155,8 +202,12 @@ class LanguageModel:
         return text
 
 
-def _plain(model: Any) -> Any:
-    """The model itself, out of a LoRA wrapper if it is in one."""
-    from peft import PeftModel
+def _adapted(causal: Any) -> bool:
+    """Whether a LoRA is on the model. Without `peft` imported none can be; that takes seconds."""
+    peft = sys.modules.get("peft")
+    return peft is not None and isinstance(causal, peft.PeftModel)
 
-    return model.get_base_model() if isinstance(model, PeftModel) else model
+
+def _plain(causal: Any) -> Any:
+    """The model itself, out of a LoRA wrapper if it is in one."""
+    return causal.get_base_model() if _adapted(causal) else causal

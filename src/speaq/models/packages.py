@@ -46,7 +46,8 @@ def package_folder(package: str) -> Path:
     raise ModelError(
         f"The package '{package}' holds no model: neither a GGUF file nor safetensors beside a "
         "config.json.",
-        f"软件包“{package}”中没有模型：既没有 GGUF 文件，也没有与 config.json 同目录的 safetensors。",
+        f"软件包“{package}”中没有模型：既没有 GGUF 文件，"
+        "也没有与 config.json 同目录的 safetensors。",
     )
 
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
+from speaq.core.errors import DataError
 from speaq.models.language_model import LanguageModel
 
 
@@ -22,8 +23,13 @@ def prefill(model: LanguageModel, prefixes: Sequence[Sequence[int]]) -> Prefille
     """Run the trunk over R prefixes, each distinct one once.
 
     Prefixes are padded on the left, so that every continuation starts at the same place.
+
+    Raises:
+        DataError: an empty prefix; no state would precede the first token.
     """
     distinct = list(dict.fromkeys(tuple(prefix) for prefix in prefixes))
+    if any(not prefix for prefix in distinct):
+        raise DataError("a prompt holds no tokens.", "有提示不含任何词元。")
     longest = max(len(prefix) for prefix in distinct)
     device = model.output_table.device
     tokens = torch.full((len(distinct), longest), model.end_id, device=device)

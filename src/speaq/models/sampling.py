@@ -137,7 +137,8 @@ def _next_tokens(
     logits = model.output_layer(hidden).float()
     logprobs = log_probabilities(logits, decoding)
     if beta != 0:
-        advantages = model.require_head().advantages(hidden.float())
+        with model.fast_products():
+            advantages = model.require_head().advantages(hidden.float()).float()
         base, logprobs = logprobs, log_probabilities(guide(logits, advantages, beta), decoding)
         kl = kl_divergence(logprobs, base).tolist()
     uniforms = torch.tensor([row.uniforms[step] for row in rows], device=hidden.device)
@@ -154,10 +155,11 @@ def _next_tokens(
 def _invert(probabilities: Tensor, uniforms: Tensor) -> Tensor:
     """First index whose cumulative probability exceeds u: (R, V), (R,) -> (R,)."""
     cumulative = probabilities.cumsum(-1)
-    # Rounding leaves the last sum a little off 1; scaling u by it keeps the draw inside the row.
-    wanted = uniforms.to(cumulative.dtype)[:, None] * cumulative[:, -1:]
-    index = torch.searchsorted(cumulative, wanted, right=True)[:, 0]
-    return index.clamp(max=probabilities.shape[-1] - 1)
+    # Rounding leaves the last sum a little off 1, and u itself may round up to 1; with u below 1
+    # and scaled by the sum, the draw never lands on a token of probability 0.
+    below_one = uniforms.to(cumulative.dtype).clamp(max=1 - 2**-24)
+    wanted = below_one[:, None] * cumulative[:, -1:]
+    return torch.searchsorted(cumulative, wanted, right=True)[:, 0]
 
 
 def kl_divergence(logprobs: Tensor, base: Tensor) -> Tensor:

@@ -28,9 +28,10 @@ def chunked_logsumexp(features: Tensor, table: Tensor) -> Tensor:
     """
     rows = max(1, CHUNK_ELEMENTS // table.shape[0])
     if features.shape[0] <= rows or not torch.is_grad_enabled():
-        return torch.cat([_logsumexp(piece, table) for piece in features.split(rows)])
+        return torch.cat([_logsumexp(piece, table) for piece in torch.split(features, rows)])
     pieces = [
-        checkpoint(_logsumexp, piece, table, use_reentrant=False) for piece in features.split(rows)
+        checkpoint(_logsumexp, piece, table, use_reentrant=False)
+        for piece in torch.split(features, rows)
     ]
     return torch.cat([piece for piece in pieces if isinstance(piece, Tensor)])
 

@@ -16,6 +16,7 @@ untrained head changes no probability and tokens never seen in the log stay neut
 A head is an ensemble of `members` such pairs, combined by mean or, pessimistically, by min.
 """
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Literal
 
@@ -49,6 +50,11 @@ class HeadSettings:
             raise SettingsError(
                 f"head kind '{self.kind}' is unknown; use tied, linear, low-rank or mlp.",
                 f"未知的价值头类型“{self.kind}”；可用 tied、linear、low-rank 或 mlp。",
+            )
+        if self.combine not in ("mean", "min"):
+            raise SettingsError(
+                f"head members cannot be combined by '{self.combine}'; use mean or min.",
+                f"价值头成员不能以“{self.combine}”组合；可用 mean 或 min。",
             )
         if self.members < 1 or self.rank < 1 or self.value_width < 0:
             raise SettingsError(
@@ -205,6 +211,6 @@ def _uniform(*shape: int) -> Tensor:
 
     A fixed stream rather than the global one: building a head must not disturb a run's seeds.
     """
-    bound = float(shape[-1]) ** -0.5
+    bound = 1 / math.sqrt(shape[-1])
     stream = torch.Generator().manual_seed(sum(shape))
     return (torch.rand(*shape, generator=stream) * 2 - 1) * bound

@@ -1,0 +1,56 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from speaq.models import vocabulary
+
+
+def slow(features, table, actions):
+    return torch.log_softmax(features @ table.T, -1)[torch.arange(len(actions)), actions]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 12), st.integers(2, 9), st.integers(1, 5), st.integers(1, 60))
+def test_chunks_change_neither_value_nor_gradient(rows, size, width, elements):
+    """Whatever the chunk size, also where the last chunk is short or one row overfills it."""
+    torch.manual_seed(rows * 1000 + size)
+    features = torch.randn(rows, width, dtype=torch.float64, requires_grad=True)
+    table = torch.randn(size, width, dtype=torch.float64, requires_grad=True)
+    actions = torch.randint(size, (rows,))
+    weights = torch.randn(rows)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(vocabulary, "CHUNK_ELEMENTS", elements)
+        found = vocabulary.chosen_logprobs(features, table, actions)
+        found_grads = torch.autograd.grad((found * weights).sum(), [features, table])
+        with torch.no_grad():
+            still = vocabulary.chosen_logprobs(features, table, actions)
+    expected = slow(features, table, actions)
+    expected_grads = torch.autograd.grad((expected * weights).sum(), [features, table])
+    torch.testing.assert_close(found.double(), expected, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(still, found)
+    for one, other in zip(found_grads, expected_grads, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-5)
+
+
+def test_no_scores_of_the_whole_batch_are_kept(monkeypatch):
+    """What the backward pass saves grows with a chunk, not with rows times vocabulary."""
+    monkeypatch.setattr(vocabulary, "CHUNK_ELEMENTS", 400)
+    features = torch.randn(64, 4, requires_grad=True)
+    table = torch.randn(100, 4, requires_grad=True)
+    saved: list[int] = []
+
+    def note(tensor):
+        saved.append(tensor.numel())
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        vocabulary.chunked_logsumexp(features, table)
+    assert max(saved) <= 400
+
+
+def test_chosen_scores_of_any_leading_shape():
+    features, table = torch.randn(2, 3, 4), torch.randn(7, 4)
+    actions = torch.randint(7, (2, 3))
+    expected = (features @ table.T).gather(-1, actions[..., None])[..., 0]
+    torch.testing.assert_close(vocabulary.chosen_scores(features, table, actions), expected)

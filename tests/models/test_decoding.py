@@ -40,8 +40,16 @@ def test_a_temperature_near_zero_is_not_nan():
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("temperature", -1), ("temperature", math.nan), ("temperature", math.inf), ("top_k", -1)]
-    + [("top_p", 0), ("top_p", 1.5), ("top_p", math.nan), ("max_new_tokens", 0)],
+    [
+        ("temperature", -1),
+        ("temperature", math.nan),
+        ("temperature", math.inf),
+        ("top_k", -1),
+        ("top_p", 0),
+        ("top_p", 1.5),
+        ("top_p", math.nan),
+        ("max_new_tokens", 0),
+    ],
 )
 def test_bad_settings_are_named(name, value):
     with pytest.raises(SettingsError, match=name):

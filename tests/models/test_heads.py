@@ -108,7 +108,7 @@ def test_building_a_head_leaves_the_global_stream_alone():
 
 
 def test_a_model_that_changes_its_logits_takes_no_head(tiny):
-    """Gemma's soft-capping, say: an advantage added before it would be neither exact nor foldable."""
+    """Soft-capping, say: an advantage added before it would be neither exact nor foldable."""
     capped = copy.copy(tiny)
     capped.causal = copy.deepcopy(tiny.causal)
     plain = capped.causal.forward

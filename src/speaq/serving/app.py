@@ -56,6 +56,7 @@ def application(
         redoc_url=None,
         lifespan=running,
     )
+    app.state.desk = desk
     app.openapi_version = "3.0.3"  # the newest the local documentation page can show
     errors.install(app)
     app.include_router(routes.router(desk))

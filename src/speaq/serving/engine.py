@@ -33,16 +33,25 @@ class BusyError(SpeaqError):
 class Ticket:
     """A work in the engine's hands."""
 
-    def __init__(self, work: Callable[["Ticket"], Iterator[None]]) -> None:
+    def __init__(
+        self,
+        work: Callable[["Ticket"], Iterator[None]],
+        left: Callable[["Ticket"], None],
+    ) -> None:
         self.done: Future[None] = Future()
         """Resolves when the work ended; carries its error."""
         self.done.set_running_or_notify_cancel()  # who stops waiting must not break it for others
         self._steps = work(self)
         self._cancelled = threading.Event()
+        self._left = left
 
     def cancel(self) -> None:
-        """Ask the work to end at its next step. Safe from any thread, at any time."""
+        """Ask the work to end at its next step, or at once if it still waits.
+
+        Safe from any thread, at any time.
+        """
         self._cancelled.set()
+        self._left(self)
 
     @property
     def cancelled(self) -> bool:
@@ -81,7 +90,7 @@ class Engine:
         Raises:
             BusyError: no place to wait, or the engine is closing.
         """
-        ticket = Ticket(work)
+        ticket = Ticket(work, self._leave)
         with self._lock:
             full = len(self._running) >= self._parallel and len(self._waiting) >= self._max_waiting
             if self._closing or full:
@@ -114,6 +123,15 @@ class Engine:
                 ticket.cancel()
             self._lock.wait_for(lambda: not self._running and not self._waiting)
         self._pool.shutdown()
+
+    def _leave(self, ticket: Ticket) -> None:
+        """Give the place of a cancelled work that waits to the next one."""
+        with self._lock:
+            if ticket not in self._waiting:
+                return
+            self._waiting.remove(ticket)
+            self._lock.notify_all()
+        ticket.done.set_result(None)
 
     def _retry_after(self) -> int:
         rounds = (len(self._waiting) + 1) / self._parallel

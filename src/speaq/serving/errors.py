@@ -189,5 +189,7 @@ _WANTED_ZH = {
 
 
 def _is_field(part: object) -> bool:
-    """Field names and list places; not pydantic's names of types, such as `list[str]`."""
-    return isinstance(part, int) or (isinstance(part, str) and part.isidentifier())
+    """Field names and list places; not the branches of a union, such as `int` or `list[str]`."""
+    if isinstance(part, str):
+        return part.isidentifier() and part not in ("bool", "int", "float", "str")
+    return isinstance(part, int)

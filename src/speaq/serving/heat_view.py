@@ -63,7 +63,7 @@ def _token(token: TokenHeat, scale: float, beta: float, words: Texts) -> str:
 
 
 def _label(token: TokenHeat, words: Texts) -> str:
-    name = token.text or words.end
+    name = token.text or token.chosen.text or words.end
     if token.advantage is None:
         return f"{name}: {token.chosen.base:.0%}"
     return f"{name}: {words.advantage} {token.advantage:+.3f}"

@@ -22,6 +22,10 @@ def mount(app: FastAPI, desk: Desk) -> FastAPI:
         primary_hue="cyan",
         font=["system-ui", "Noto Sans CJK SC", "sans-serif"],
         font_mono=["ui-monospace", "monospace"],
+    ).set(
+        block_title_background_fill="none",
+        block_title_padding="0",
+        block_title_text_color="*body_text_color",
     )
     mounted: FastAPI = gr.mount_gradio_app(
         app,
@@ -62,13 +66,14 @@ class _Page:
         gr = self._gr
         self._sitting = gr.State(Sitting())
         self._remembered = gr.BrowserState("", storage_key="speaq.language", secret="speaq")
-        with gr.Row(equal_height=True):
+        with gr.Row(elem_id="top"):
             with gr.Column(scale=5, min_width=300):
                 self._head = gr.HTML(self._heading(words))
             with gr.Column(scale=1, min_width=170):
                 self._language = gr.Radio(
                     [("English", "en"), ("中文", "zh")],
                     value=locale_language(),
+                    label="Language 语言",
                     show_label=False,
                     container=False,
                     elem_id="language",
@@ -83,6 +88,8 @@ class _Page:
         gr = self._gr
         self._chat = gr.Chatbot(
             label=words.conversation,
+            show_label=False,
+            elem_id="conversation",
             height=520,
             buttons=["copy"],
             placeholder=_placeholder(words),
@@ -92,27 +99,12 @@ class _Page:
         self._ask = gr.Textbox(
             placeholder=words.ask,
             show_label=False,
+            container=False,
             submit_btn=True,
-            stop_btn=True,
             autofocus=True,
             elem_id="ask",
         )
         self._clear = gr.Button(words.clear, size="sm", variant="secondary")
-
-    def _lay_out_heat(self, words: Texts) -> None:
-        gr = self._gr
-        guided = self._desk.model.head is not None
-        self._heat_title = gr.Markdown(f"### {words.heat_title}", elem_classes="heat-title")
-        self._heat = gr.HTML(heat_view.render([], 0, words), elem_id="heat")
-        self._beta = gr.Slider(
-            0,
-            max(8.0, 2 * self._desk.beta),
-            value=self._desk.beta,
-            step=0.25,
-            label=words.beta,
-            info=words.beta_info,
-            visible=guided,
-        )
         with gr.Accordion(words.settings, open=False) as self._settings:
             self._temperature = gr.Slider(0, 2, value=1.0, step=0.05, label=words.temperature)
             self._longest = gr.Slider(
@@ -124,6 +116,23 @@ class _Page:
             )
             self._keep = gr.Button(words.correction_send, size="sm")
 
+    def _lay_out_heat(self, words: Texts) -> None:
+        gr = self._gr
+        guided = self._desk.model.head is not None
+        self._beta = gr.Slider(
+            0,
+            max(8.0, 2 * self._desk.beta),
+            value=self._desk.beta,
+            step=0.25,
+            label=words.beta,
+            info=words.beta_info,
+            visible=guided,
+            elem_id="beta",
+        )
+        with gr.Column(elem_id="heat-panel"):
+            self._heat_title = gr.Markdown(f"### {words.heat_title}", elem_classes="heat-title")
+            self._heat = gr.HTML(heat_view.render([], 0, words), elem_id="heat")
+
     def _connect(self) -> None:
         own = {"api_visibility": "private", "show_progress": "hidden"}
         asking = [self._ask, self._sitting, self._beta, self._temperature, self._longest]
@@ -134,7 +143,13 @@ class _Page:
         picked = self._chat.example_select(
             self._answer_example(), [*asking[1:], self._language], shown, **own
         )
-        self._ask.stop(None, cancels=[running, picked], **own)
+        self._ask.stop(
+            self._stopped,
+            [self._sitting, self._beta, self._language],
+            [self._ask, self._heat],
+            cancels=[running, picked],
+            **own,
+        )
         self._chat.like(self._judge(), [self._sitting, self._language], None, **own)
         cleared = [self._sitting, *shown]
         self._clear.click(_clear, [self._language], cleared, cancels=[running, picked], **own)
@@ -196,12 +211,15 @@ class _Page:
                 yield gr.skip(), gr.skip(), gr.skip()
                 return
             steps = sitting.reply(self._desk, one, message, beta, temperature, int(longest))
+            shown = [*one.shown(), {"role": "user", "content": message}]
+            yield gr.update(value="", submit_btn=False, stop_btn=True), shown, gr.skip()
             try:
                 for _ in steps:
-                    yield "", one.shown(), self._heat_of(one, language)
+                    yield gr.skip(), one.shown(), self._heat_of(one, language)
+                yield gr.update(**_AT_REST), gr.skip(), gr.skip()
             except SpeaqError as error:
-                gr.Warning(error.zh if language == "zh" else error.en)
-                yield message, one.shown(), gr.skip()
+                gr.Warning(error.zh if language == "zh" else error.en, title="!")
+                yield gr.update(value=message, **_AT_REST), one.shown(), gr.skip()
 
         return answer
 
@@ -228,11 +246,13 @@ class _Page:
 
         def judge(one: Sitting, language: str, liked: gr.LikeData) -> None:
             try:
-                sitting.judge(self._desk, one, liked.index, bool(liked.liked))
+                # A second click on the same thumb takes it back and says "".
+                good = liked.liked if isinstance(liked.liked, bool) else None
+                sitting.judge(self._desk, one, liked.index, good)
             except SpeaqError as error:
-                gr.Warning(error.zh if language == "zh" else error.en)
+                gr.Warning(error.zh if language == "zh" else error.en, title="!")
                 return
-            gr.Info(texts(language).kept, duration=3)
+            gr.Info(texts(language).kept, duration=3, title="✓")
 
         return judge
 
@@ -244,12 +264,20 @@ class _Page:
             try:
                 kept = sitting.correct(self._desk, one, text)
             except SpeaqError as error:
-                gr.Warning(error.zh if language == "zh" else error.en)
+                gr.Warning(error.zh if language == "zh" else error.en, title="!")
                 return text
-            gr.Info(words.kept if kept else words.nothing_to_correct, duration=3)
+            gr.Info(
+                words.kept if kept else words.nothing_to_correct,
+                duration=3,
+                title="✓" if kept else "…",
+            )
             return "" if kept else text
 
         return correct
+
+    def _stopped(self, one: Sitting, beta: float, language: str) -> tuple[Any, str]:
+        sitting.measure(self._desk, one, beta)
+        return self._gr.update(**_AT_REST), self._heat_of(one, language)
 
     def _remeasure(self, one: Sitting, beta: float, language: str) -> str:
         sitting.measure(self._desk, one, beta)
@@ -280,8 +308,19 @@ class _Page:
         ]
 
 
-def _clear(language: str) -> tuple[Sitting, str, list[Any], str]:
-    return Sitting(), "", [], heat_view.render([], 0, texts(language))
+_AT_REST = {"submit_btn": True, "stop_btn": False}
+"""The input's buttons while nothing is being written."""
+
+
+def _clear(language: str) -> tuple[Sitting, Any, list[Any], str]:
+    import gradio as gr
+
+    return (
+        Sitting(),
+        gr.update(value="", **_AT_REST),
+        [],
+        heat_view.render([], 0, texts(language)),
+    )
 
 
 def _first_language() -> Callable[..., str]:

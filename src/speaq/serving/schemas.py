@@ -23,8 +23,9 @@ def _writable(text: str) -> str:
 
 
 Text = Annotated[StrictStr, AfterValidator(_writable)]
-Short = Annotated[Text, Field(min_length=1, max_length=256)]
-Stop = Annotated[Text, Field(min_length=1, max_length=128)]
+Some = Annotated[StrictStr, Field(min_length=1), AfterValidator(_writable)]
+Short = Annotated[StrictStr, Field(min_length=1, max_length=256), AfterValidator(_writable)]
+Stop = Annotated[StrictStr, Field(min_length=1, max_length=128), AfterValidator(_writable)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 
 MAX_CHOICES = 8
@@ -151,16 +152,9 @@ class FeedbackRequest(_Request):
         default=0, ge=0, lt=MAX_CHOICES * MAX_CHOICES, description="if it had several"
     )
     kind: Short = Field(default="thumb", description="thumb, score, click, ...")
-    value: (
-        StrictBool
-        | StrictInt
-        | Annotated[StrictFloat, Field(allow_inf_nan=False)]
-        | Annotated[Text, Field(min_length=1)]
-    )
-    comment: Annotated[Text, Field(min_length=1)] | None = None
-    correction: Annotated[Text, Field(min_length=1)] | None = Field(
-        default=None, description="what it should have said"
-    )
+    value: StrictBool | StrictInt | Annotated[StrictFloat, Field(allow_inf_nan=False)] | Some
+    comment: Some | None = None
+    correction: Some | None = Field(default=None, description="what it should have said")
     source: Short = "user"
     key: Short | None = Field(
         default=None, description="idempotency key; the header Idempotency-Key means the same"

@@ -72,7 +72,6 @@ def reply(
     sitting.said.append(answer)
     sitting.prefix, sitting.tokens, sitting.heat = question.prefix, (), []
     yield from _listen(ticket, heard, sitting, answer)
-    sitting.heat_beta = beta
     measure(desk, sitting, beta)
     yield
 
@@ -90,6 +89,7 @@ def _listen(
             if isinstance(what, Ended):
                 sitting.tokens = tuple(drawn.token_id for drawn in what.tokens)
             else:
+                sitting.tokens += tuple(drawn.token_id for drawn in what.tokens)
                 answer.text += what.text
                 yield
     finally:
@@ -105,10 +105,14 @@ def measure(desk: Desk, sitting: Sitting, beta: float) -> None:
     )
 
 
-def judge(desk: Desk, sitting: Sitting, place: int, good: bool) -> None:
-    """Keep a thumb for the answer at `place` among the messages; on disk when this returns."""
+def judge(desk: Desk, sitting: Sitting, place: int, good: bool | None) -> None:
+    """Keep a thumb for the answer at `place` among the messages; on disk when this returns.
+
+    None takes an earlier thumb back: an event of its own, as nothing is ever overwritten.
+    """
     answer_id = sitting.said[place].answer_id
-    keep_feedback(desk, FeedbackRequest(id=answer_id, kind="thumb", value=good), None)
+    value = "withdrawn" if good is None else good
+    keep_feedback(desk, FeedbackRequest(id=answer_id, kind="thumb", value=value), None)
 
 
 def correct(desk: Desk, sitting: Sitting, text: str) -> bool:

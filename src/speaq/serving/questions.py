@@ -45,7 +45,7 @@ def from_chat(desk: Desk, request: ChatRequest) -> Asked:
         if message.text
     )
     prefix = conversation_tokens(desk.model, turns)
-    room = _room(desk.model, len(prefix), request.longest, "messages")
+    room = room_after(desk.model, len(prefix), request.longest, "messages")
     longest = request.longest or min(room, desk.settings.max_new_tokens)
     seed = _seed(request.seed)
     questions = tuple(
@@ -70,7 +70,7 @@ def from_completion(desk: Desk, request: CompletionRequest) -> Asked:
         if not prefix:
             raise refuse(400, "the prompt is empty.", "提示为空。", param="prompt")
         total += len(prefix)
-        room = _room(desk.model, len(prefix), request.max_tokens, "prompt")
+        room = room_after(desk.model, len(prefix), request.max_tokens, "prompt")
         turns = (Turn("observation", prompt),)
         for i in range(request.n):
             own = derive(seed, "choice", place * request.n + i)
@@ -120,8 +120,8 @@ def context_length(model: LanguageModel) -> int:
     return int(model.causal.config.max_position_embeddings)
 
 
-def _room(model: LanguageModel, used: int, wanted: int | None, param: str) -> int:
-    """Tokens left for the reply.
+def room_after(model: LanguageModel, used: int, wanted: int | None, param: str) -> int:
+    """Tokens left for the reply after `used` of prompt.
 
     Raises:
         RefusedError: not enough for `wanted`.

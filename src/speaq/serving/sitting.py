@@ -12,7 +12,7 @@ from speaq.serving.answering import Desk, Ended, Piece, new_id
 from speaq.serving.engine import Ticket
 from speaq.serving.errors import failed
 from speaq.serving.heat import TokenHeat, token_heat
-from speaq.serving.questions import context_length, conversation_tokens
+from speaq.serving.questions import context_length, conversation_tokens, room_after
 from speaq.serving.recording import Question
 from speaq.serving.routes import keep_feedback
 from speaq.serving.schemas import FeedbackRequest
@@ -137,8 +137,8 @@ def _question(
     while len(prefix) + longest > context_length(desk.model) and len(turns) > 2:
         turns = turns[2:]
         prefix = conversation_tokens(desk.model, turns)
-    room = context_length(desk.model) - len(prefix)
-    decoding = Decoding(temperature=temperature, max_new_tokens=max(1, min(longest, room)))
+    room = room_after(desk.model, len(prefix), None, "messages")
+    decoding = Decoding(temperature=temperature, max_new_tokens=min(longest, room))
     return Question(
         prefix=prefix,
         turns=turns,

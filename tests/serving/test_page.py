@@ -1,0 +1,87 @@
+"""The page as delivered. How it looks and behaves: benchmarks/page_offline.py, in a browser."""
+
+import json
+import re
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+# Its own process: gradio leaves event loops behind for the collector, which is an error here.
+BUILD = """
+    import asyncio, json, sys
+    from pathlib import Path
+    import httpx
+    from speaq.experience.store import ExperienceStore
+    from speaq.models.sources import load
+    from speaq.serving.app import application
+    from speaq.serving.settings import ServingSettings
+
+    reached = []
+    def watch(event, arguments):
+        if event == "socket.connect" and isinstance(arguments[1], tuple):
+            reached.append(arguments[1][0])
+        elif event == "socket.getaddrinfo":
+            reached.append(arguments[0])
+    sys.addaudithook(watch)
+
+    async def main(folder):
+        with ExperienceStore(folder / "store.sqlite") as store:
+            settings = ServingSettings(journal=folder / "open")
+            app = application(load("new:tiny"), store, beta=0.0, settings=settings)
+            transport = httpx.ASGITransport(app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as web:
+                paths = ["/", "/config", "/v1/models", "/docs", "/theme.css"]
+                replies = {path: await web.get(path) for path in paths}
+        told = {
+            path: [reply.status_code, reply.text, dict(reply.headers)]
+            for path, reply in replies.items()
+        }
+        print(json.dumps({"replies": told, "reached": reached}))
+
+    asyncio.run(main(Path(sys.argv[1])))
+"""
+
+
+@pytest.fixture(scope="module")
+def delivered(tmp_path_factory):
+    code = textwrap.dedent(BUILD)
+    built = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code, tmp_path_factory.mktemp("page")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(built.stdout)
+
+
+def test_the_page_stands_beside_the_routes(delivered):
+    replies = delivered["replies"]
+    assert {path: reply[0] for path, reply in replies.items()} == dict.fromkeys(replies, 200)
+    assert "gradio" in replies["/"][1]
+    assert json.loads(replies["/v1/models"][1])["object"] == "list"
+    assert "swagger" in replies["/docs"][1]
+
+
+def test_nothing_is_loaded_from_elsewhere(delivered):
+    _, html, headers = delivered["replies"]["/"]
+    loaded = re.findall(r'<(?:script|img|iframe)[^>]*\ssrc="([^"]+)"', html)
+    loaded += re.findall(
+        r'<link[^>]*rel="(?:stylesheet|preload|modulepreload)"[^>]*href="([^"]+)"', html
+    )
+    assert loaded
+    assert [address for address in loaded if "//" in address] == []
+    assert "@import" not in delivered["replies"]["/theme.css"][1]
+    # Whatever a script might still try, the browser is told to refuse.
+    assert "default-src 'self'" in headers["content-security-policy"]
+    assert delivered["reached"] == []
+
+
+def test_the_page_reports_nothing_and_offers_no_guiding_without_a_head(delivered):
+    configuration = json.loads(delivered["replies"]["/config"][1])
+    assert configuration["analytics_enabled"] is False
+    parts = [part["props"] for part in configuration["components"]]
+    assert [part["visible"] for part in parts if part.get("elem_id") == "beta"] == [False]
+    (ask,) = [part for part in parts if part.get("elem_id") == "ask"]
+    assert ask["placeholder"] == "Write a message and press Enter"

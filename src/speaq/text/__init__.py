@@ -1,0 +1,1 @@
+"""Reading text: data files, encodings, and counting words in Chinese and English."""

@@ -1,0 +1,101 @@
+"""Which encoding a text file is in: UTF-8 if it can be, else the likeliest of the common ones."""
+
+import codecs
+from pathlib import Path
+from typing import BinaryIO
+
+from charset_normalizer import from_bytes
+
+from speaq.core.errors import DataError
+
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_OTHERS = ["gb18030", "big5", "shift_jis", "euc_jp", "euc_kr", "cp1252", "cp1251"]
+_PIECE = 1 << 20
+_SAMPLE = 1 << 16
+_ENOUGH = 100
+"""With so many double-byte characters charset-normalizer is trusted over the rule for GBK."""
+
+
+def detect(stream: BinaryIO, name: Path | str) -> str:
+    """The encoding of `stream`, which is read to the end if it is UTF-8.
+
+    Args:
+        stream: bytes, at the start.
+        name: of the file, for the error.
+
+    Raises:
+        DataError: UTF-8 with broken places, such as a file cut in the middle of a character, or
+            no encoding of text at all.
+    """
+    piece = stream.read(_PIECE)
+    for mark, encoding in _MARKS:
+        if piece.startswith(mark):
+            return encoding
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    rows = 0
+    while True:
+        try:
+            decoder.decode(piece, final=not piece)
+        except UnicodeDecodeError as error:
+            # `error.object` is what was left of the piece before, then this piece.
+            bad = bytes(error.object)
+            sample = bad[max(0, error.start - _SAMPLE // 2) :][:_SAMPLE]
+            row = rows + bad.count(b"\n", 0, error.start) + 1
+            return _guess(sample, name, row)
+        if not piece:
+            return "utf-8"
+        rows += piece.count(b"\n")
+        piece = stream.read(_PIECE)
+
+
+def _guess(sample: bytes, name: Path | str, row: int) -> str:
+    text = sample.decode("utf-8", errors="replace")
+    broken = text.count("\ufffd")
+    whole = sum(character > "\x7f" for character in text) - broken
+    if whole > 3 * broken or (broken == 1 and text.endswith("\ufffd")):
+        raise DataError(
+            "a character of this UTF-8 text is broken; the file may be cut off or damaged.",
+            "文本是 UTF-8 编码，但此处有损坏的字符；文件可能被截断或损坏。",
+            file=name,
+            row=row,
+        )
+    if _looks_like_gbk(sample):
+        return "gb18030"
+    best = from_bytes(sample, cp_isolation=_OTHERS).best()
+    if best is None:
+        raise DataError(
+            "this is not text in any common encoding; save it as UTF-8.",
+            "不是任何常见编码的文本；请另存为 UTF-8。",
+            file=name,
+            row=row,
+        )
+    return best.encoding
+
+
+def _looks_like_gbk(sample: bytes) -> bool:
+    """Whether a short sample is almost all GB 2312 level 1 hanzi and Chinese punctuation.
+
+    charset-normalizer wants more text than a small table holds and then answers Korean, whose
+    syllables lie in the same places; so a small table is taken for Chinese.
+    """
+    try:
+        # The sample may end between the two bytes of a character.
+        codecs.getincrementaldecoder("gb18030")().decode(sample)
+    except UnicodeDecodeError:
+        return False
+    common = total = place = 0
+    while place < len(sample) - 1:
+        first, second = sample[place], sample[place + 1]
+        if first < 0x80:
+            place += 1
+            continue
+        total += 1
+        hanzi = 0xB0 <= first <= 0xD7
+        punctuation = first in (0xA1, 0xA3)
+        common += second >= 0xA1 and (hanzi or punctuation)
+        place += 2
+    return 0 < total < _ENOUGH and common >= 0.9 * total

@@ -10,10 +10,10 @@ import threading
 import httpx
 import openai
 import pytest
-from speaq.experience.store import ExperienceStore
 
 from speaq.core.errors import StorageError
 from speaq.experience.episode import Episode, Turn
+from speaq.experience.store import ExperienceStore
 from speaq.serving.journal import Journal
 
 HELLO = [{"role": "user", "content": "hi"}]
@@ -164,7 +164,7 @@ def test_answers_of_a_living_server_are_not_taken_from_it(tmp_path):
 
 def test_a_starting_server_stores_what_a_dead_one_had_begun(serve_model, tiny, tmp_path):
     open_answer = Journal(tmp_path / "open").open(begun(), "a", 7, -0.5)
-    open_answer._stream.close()
+    open_answer.leave()
     (file,) = (tmp_path / "open").iterdir()
     text = file.read_text(encoding="utf-8")
     file.write_text(text.replace(f'"process": {os.getpid()}', '"process": 999999999'))

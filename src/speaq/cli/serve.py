@@ -86,7 +86,8 @@ def _serve(options: Serve) -> None:
     address = f"http://{options.host}:{options.port}"
     said = say(
         f"{model.name}, beta = {beta:g}: {address} (page), {address}/docs (HTTP); Ctrl-C stops.",
-        f"{model.name}，beta = {beta:g}：{address}（页面）、{address}/docs（HTTP）；按 Ctrl-C 停止。",
+        f"{model.name}，beta = {beta:g}：{address}（页面）、"
+        f"{address}/docs（HTTP）；按 Ctrl-C 停止。",
     )
     print(said, file=sys.stderr, flush=True)
     with ExperienceStore(options.store) as store:

@@ -1,6 +1,6 @@
 """One question from the queue to the record."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
@@ -120,7 +120,14 @@ class _Answer:
         self._open: OpenAnswer | None = None
 
     def steps(self, ticket: Ticket) -> Iterator[None]:
-        how: Finish = "length"
+        try:
+            how = yield from self._write(ticket)
+            self._finish(how)
+        finally:
+            if self._open is not None:
+                self._open.leave()
+
+    def _write(self, ticket: Ticket) -> Generator[None, None, Finish]:
         asked = self._question
         draws = draw_tokens(
             self._desk.model,
@@ -130,18 +137,14 @@ class _Answer:
             seed=asked.seed,
             best=asked.best,
         )
-        while True:
-            if ticket.cancelled:
-                how = "cancelled"
-                break
+        while not ticket.cancelled:
             drawn = next(draws, None)
             if drawn is None:
-                break
+                return "length"
             if self._take(drawn):
-                how = "stop"
-                break
+                return "stop"
             yield
-        self._finish(how)
+        return "cancelled"
 
     def _take(self, drawn: Drawn) -> bool:
         """Spell, note and give out one token; True if the reply ends with it."""
@@ -175,6 +178,7 @@ class _Answer:
             self._desk.store.append(finish(self._begun, self._speller.text, self._tokens, how))
         if self._open is not None:
             self._open.close()
+            self._open = None
         if rest or self._speller.visible_tokens > self._given:
             self._give(rest)
         self._emit(Ended(how, tuple(self._tokens)))

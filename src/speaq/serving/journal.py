@@ -40,8 +40,12 @@ class OpenAnswer:
             self._stream.write(json.dumps([text, token, logprob], ensure_ascii=False) + "\n")
             self._stream.flush()
 
+    def leave(self) -> None:
+        """The answer could not be stored: keep the file for the next start."""
+        self._stream.close()
+
     def close(self) -> None:
-        """The answer is in the store, or nobody ever saw its id: forget the file."""
+        """The answer is in the store: forget the file."""
         self._stream.close()
         self._path.unlink(missing_ok=True)
 

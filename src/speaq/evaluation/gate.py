@@ -36,6 +36,10 @@ from speaq.qlearning.crossfit import CrossFit
 from speaq.training.encoding import Encoded, encode_episodes
 from speaq.training.features import Features, cache_features
 
+ROUNDING = 0.1
+"""Root mean square difference of ln π per token that half precision explains (measured: 0.03)."""
+
+
 def gate(
     model: LanguageModel,
     episodes: Sequence[Episode],
@@ -131,11 +135,13 @@ def _score(
     decoding: Decoding,
 ) -> Scores:
     """ln π_β(turn)/μ(turn) and KL(π_β ‖ π) of every episode under every β, in one pass."""
+    model = model.for_batches()
     device = model.output_table.device
     turns = max(int(each.turn_ids[-1]) + 1 for each in encoded)
     log_ratios = np.zeros((len(grid), len(encoded), turns))
     kl = np.zeros((len(grid), len(encoded)))
     rewards = np.zeros((len(encoded), turns))
+    drift = np.zeros((len(encoded), turns))  # ln π_0(turn)/μ(turn)
     rows = max(1, CHUNK_ELEMENTS // model.output_table.shape[0])
     with bar("gate", len(encoded)) as running:
         for index, each in enumerate(encoded):
@@ -148,14 +154,29 @@ def _score(
                 logprobs, kls = _policies(
                     model, states[part], actions[part], judges, grid, decoding
                 )
-                known = each.behaviour_logprobs[part]
-                behaviour = np.where(np.isnan(known), logprobs[0], known)
-                turn_ids = each.turn_ids[part]
+                steps = np.stack(logprobs)  # (G, N)
                 for b in range(len(grid)):
-                    np.add.at(log_ratios[b, index], turn_ids, logprobs[b] - behaviour)
-                    kl[b, index] += kls[b]
+                    np.add.at(log_ratios[b, index], each.turn_ids[part], steps[b] - steps[0])
+                kl[:, index] += kls
+                drift[index] += np.bincount(
+                    each.turn_ids[part],
+                    np.nan_to_num(steps[0] - each.behaviour_logprobs[part]),
+                    minlength=turns,
+                )
             running.advance()
-    return Scores(tuple(grid), log_ratios, kl, rewards)
+    if _is_base_policy(drift, encoded):
+        drift[:] = 0
+    return Scores(tuple(grid), log_ratios + drift, kl, rewards)
+
+
+def _is_base_policy(drift: np.ndarray, encoded: Sequence[Encoded]) -> bool:
+    """Whether the log was drawn from the base policy, up to rounding.
+
+    Then π_β/μ is π_β/π_0 with both from the same states: rounding differs between a log drawn in
+    one precision or batch and states computed in another, and would only add noise to the weights.
+    """
+    tokens = np.array([len(each.actions) for each in encoded])
+    return bool(np.sqrt((drift.sum(1) ** 2 / tokens).mean()) < ROUNDING)
 
 
 def _policies(
@@ -168,7 +189,8 @@ def _policies(
 ) -> tuple[list[np.ndarray], list[float]]:
     """For each β: ln π_β at the actions taken, (N,), and the sum of KL(π_β ‖ π) over states."""
     logits = model.output_layer(states.to(model.output_table.dtype)).float()
-    advantages = model.require_head().advantages(states, judges)
+    with model.fast_products():
+        advantages = model.require_head().advantages(states, judges).float()
     base = log_probabilities(logits, decoding)
     logprobs, kls = [], []
     for beta in grid:

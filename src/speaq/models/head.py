@@ -139,18 +139,29 @@ class ValueHead(nn.Module):
         values: Tensor = self.state_values(hidden)
         return values
 
-    def advantages_at(self, hidden: Tensor, actions: Tensor) -> Tensor:
-        """A(s, a) at the actions taken: (N, D), (N,) -> (M, N). A gather; nothing over V."""
+    def advantages_at(
+        self, hidden: Tensor, actions: Tensor, centres: Tensor | None = None
+    ) -> Tensor:
+        """A(s, a) at the actions taken: (N, D), (N,) -> (M, N). A gather; nothing over V.
+
+        Args:
+            hidden: (N, D).
+            actions: (N,) tokens.
+            centres: (N, D), Σ_a π(a|s)·W[a]. With them a tied head's advantage is centred,
+                Σ_a π(a|s)·A(s, a) = 0; what is subtracted is one number per state and cancels in
+                every softmax. Other heads cannot use them.
+        """
         features = self.features(hidden)
         if self.settings.kind == "tied":
-            return (features * self.output_table[actions]).sum(-1)
+            vectors = self.output_table[actions]
+            return (features * (vectors if centres is None else vectors - centres)).sum(-1)
         return torch.stack(
             [(features[m] * self.table[m, actions]).sum(-1) for m in range(self.members)]
         )
 
-    def q_values_at(self, hidden: Tensor, actions: Tensor) -> Tensor:
-        """Q(s, a) = V(s) + A(s, a) at the actions taken: (N, D), (N,) -> (M, N)."""
-        return self.values(hidden) + self.advantages_at(hidden, actions)
+    def advantage_parameters(self) -> list[nn.Parameter]:
+        """The parameters of A, without those of V."""
+        return [p for name, p in self.named_parameters() if not name.startswith("state_values")]
 
     def member_advantages(self, hidden: Tensor, member: int) -> Tensor:
         """A(s, ·) of one member: (N, D) -> (N, V)."""

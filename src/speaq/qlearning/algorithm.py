@@ -19,12 +19,15 @@ class View:
 
     batch: Batch
     hidden: Tensor  # (B, K+1, D) float32: the state before each action, and the one after the last
+    centres: Tensor | None  # (B, K, D) Σ_a π(a|s)·W[a] of a frozen policy, for tied heads
     head: ValueHead
     target: ValueHead | None
     """The slow copy of `head`, for algorithms with `target_every`."""
     extra: Mapping[str, nn.Module]
     """The algorithm's own modules, from `extra_modules`."""
     output_table: Tensor  # (V, D) of the policy; carries gradients if the trunk is trained
+    episodes: float
+    """How many episodes a member learns from, on average: for priors that weigh against data."""
     trains_policy: bool
     """Whether anything of the policy is trained; if not, policy terms are constant and skipped."""
 
@@ -37,11 +40,16 @@ class View:
         total: Tensor = weights.sum((1, 2), keepdim=True).clamp(min=1)
         return weights / total
 
-    def q_values(self, head: ValueHead) -> Tensor:
-        """Q(s_k, a_k) of every member of `head` at the actions taken: (M, B, K)."""
+    def advantages(self, head: ValueHead) -> Tensor:
+        """A(s_k, a_k) of every member of `head` at the actions taken: (M, B, K)."""
         B, K = self.batch.actions.shape
         states = self.hidden[:, :-1].reshape(B * K, -1)
-        return head.q_values_at(states, self.batch.actions.reshape(-1)).view(-1, B, K)
+        centres = None if self.centres is None else self.centres.reshape(B * K, -1)
+        return head.advantages_at(states, self.batch.actions.reshape(-1), centres).view(-1, B, K)
+
+    def q_values(self, head: ValueHead) -> Tensor:
+        """Q(s_k, a_k) = V(s_k) + A(s_k, a_k) of every member of `head`: (M, B, K)."""
+        return self.values(head.state_values)[..., :-1] + self.advantages(head)
 
     def values(self, network: nn.Module) -> Tensor:
         """V of every state under a `StateValues` network: (M, B, K+1)."""

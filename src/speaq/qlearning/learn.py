@@ -45,6 +45,17 @@ class LearnSettings:
     """Rank of the adapters."""
     reward: str = "feedback"
     """Name of a reward, or module:function."""
+    temperature: float = 1.0
+    """Temperature the log was drawn at; advantages are centred under that policy."""
+
+    def __post_init__(self) -> None:
+        if self.temperature <= 0:
+            raise SettingsError(
+                f"learn setting temperature = {self.temperature} must be above 0; a log drawn "
+                "greedily holds nothing to compare.",
+                f"learn 的 temperature = {self.temperature} 必须大于 0；"
+                "贪心采样的日志没有可比较的内容。",
+            )
 
 
 @dataclass(frozen=True)
@@ -64,7 +75,7 @@ class Run:
 def learn(
     model: LanguageModel,
     episodes: Sequence[Episode],
-    algorithm: str | Algorithm = "mc",
+    algorithm: str | Algorithm = "dae",
     *,
     settings: LearnSettings | None = None,
     options: Mapping[str, Any] | None = None,
@@ -119,7 +130,10 @@ def learn(
     split = plan([each.group for each in encoded], folds, seed, chosen.heads_per_member)
     student = _student(model, chosen, trunk, settings, head, split, seed)
     seen = split.seen([_group(each, split) for each in encoded])
-    features = cache_features(student, encoded, path / "features") if trunk == "frozen" else None
+    features = None
+    if trunk == "frozen":
+        centre = settings.temperature if head.kind == "tied" else None
+        features = cache_features(student, encoded, path / "features", centre)
     learner = Learner(student, chosen, encoded, features, seen)
     train(learner, len(encoded), loop, run, seed)
     plot_curves(run)
@@ -161,7 +175,7 @@ def _trunk(wanted: Trunk, algorithm: Algorithm) -> str:
 
 def _default_loop(trunk: str) -> LoopSettings:
     if trunk == "frozen":
-        return LoopSettings(steps=300, batch_size=64, head_lr=1e-3, schedule="cosine")
+        return LoopSettings(batch_size=64, head_lr=3e-5, value_lr=1e-3, schedule="cosine")
     if trunk == "lora":
         return LoopSettings(steps=60, batch_size=8, lr=5e-4, schedule="cosine", warmup=5)
     return LoopSettings()

@@ -63,15 +63,14 @@ class Learner:
             modules["target"] = self.target
         return modules
 
-    def trunk_parameters(self) -> Sequence[nn.Parameter]:
-        """What is trained of the policy."""
-        return list(self.policy.values())
-
-    def head_parameters(self) -> Sequence[nn.Parameter]:
-        """The value head and the algorithm's own modules."""
-        if self.algorithm.learns != "values":
-            return []
-        return list(chain(self.head.parameters(), *(m.parameters() for m in self.extra.values())))
+    def parameters(self) -> Mapping[str, Sequence[nn.Parameter]]:
+        """Policy, advantages, and state values with the algorithm's own modules."""
+        groups: dict[str, Sequence[nn.Parameter]] = {"trunk": list(self.policy.values())}
+        if self.algorithm.learns == "values":
+            groups["head"] = self.head.advantage_parameters()
+            values = [self.head.state_values, *self.extra.values()]
+            groups["value"] = list(chain.from_iterable(module.parameters() for module in values))
+        return groups
 
     def loss(self, indices: Sequence[int]) -> tuple[Tensor, dict[str, Tensor]]:
         """The algorithm's loss on the episodes `indices`."""
@@ -83,10 +82,12 @@ class Learner:
         view = View(
             batch=batch,
             hidden=self._hidden(batch, indices),
+            centres=self._centres(batch, indices),
             head=self.head,
             target=self.target,
             extra=self.extra,
             output_table=self.model.output_table,
+            episodes=float(self.seen.float().sum(1).mean()),
             trains_policy=len(self.policy) > 0,
         )
         return self.algorithm.loss(view)
@@ -95,6 +96,11 @@ class Learner:
         """Move the target network every `target_every` steps, whatever the epoch's length."""
         if self.target is not None and step % self.algorithm.target_every == 0:
             update(self.target, self.head, self.algorithm.target_rate)
+
+    def _centres(self, batch: Batch, indices: Sequence[int]) -> Tensor | None:
+        if self.features is None or self.features.centres is None:
+            return None
+        return self.features.gather_centres(indices).to(batch.tokens.device)
 
     def _hidden(self, batch: Batch, indices: Sequence[int]) -> Tensor:
         if self.features is not None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from speaq.qlearning.algorithm import View, total
-from speaq.qlearning.operations import weighted_mean
+from speaq.qlearning.operations import ridge, weighted_mean
 
 
 @dataclass(frozen=True)
@@ -22,9 +22,8 @@ class MonteCarlo:
 
     discount: float = 1.0
     """γ per action token."""
-    shrinkage: float = 0.0
-    """Weight of the penalty ½A(s, a)² on advantages at the actions taken: pulls what the log says
-    little about towards 0."""
+    ridge: float = 1.0
+    """Strength of the prior that advantages are small, in episodes; see `operations.ridge`."""
 
     learns: ClassVar[str] = "values"
     heads_per_member: ClassVar[int] = 1
@@ -43,12 +42,8 @@ class MonteCarlo:
         """½(Q(s_k, a_k) - Σ_j γ^j r_{k+j})², mean over the actions each member may see."""
         q_values = view.q_values(view.head)
         terms = {"mc": mc_loss(q_values, view.batch.returns(), view.members)}
-        if self.shrinkage:
-            B, K = view.batch.actions.shape
-            states = view.hidden[:, :-1].reshape(B * K, -1)
-            advantages = view.head.advantages_at(states, view.batch.actions.reshape(-1))
-            size = weighted_mean(0.5 * advantages.view(-1, B, K) ** 2, view.members)
-            terms["shrinkage"] = self.shrinkage * size
+        if self.ridge:
+            terms["ridge"] = self.ridge * ridge(view)
         return total(terms)
 
 

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from speaq.models.vocabulary import chosen_logprobs, chunked_logsumexp
+from speaq.qlearning.algorithm import View
 
 
 def weighted_mean(values: Tensor, weights: Tensor) -> Tensor:
@@ -38,3 +39,21 @@ def conservatism(features: Tensor, table: Tensor, actions: Tensor) -> Tensor:
     """
     chosen = (features * table[actions]).sum(-1)
     return chunked_logsumexp(features, table) - chosen
+
+
+def ridge(view: View) -> Tensor:
+    """½‖θ_A‖² · E‖φ‖² / N of each member, mean over members: the prior of a ridge regression.
+
+    θ_A are the advantage's parameters, ‖φ‖² the squared size of one episode's features and N the
+    episodes a member learns from. So a weight of 1 counts as much as one typical episode that
+    says "no advantage", whatever the scale of the hidden states and the length of the log.
+    """
+    head, batch = view.head, view.batch
+    with torch.no_grad():
+        vectors = head.output_table[batch.actions]  # (B, K, D)
+        if view.centres is not None:
+            vectors = vectors - view.centres
+        sizes = vectors.square().sum(-1) * view.hidden[:, :-1].square().sum(-1)  # (B, K)
+        typical = torch.where(batch.action_mask, sizes, 0.0).sum(1).mean()
+    squares = torch.stack([p.square().sum() for p in head.advantage_parameters()]).sum()
+    return 0.5 * squares / head.members * typical / view.episodes

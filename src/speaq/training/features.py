@@ -18,6 +18,7 @@ from speaq.core.files import digest, storage_errors, write_text
 from speaq.core.progress import bar
 from speaq.models.language_model import LanguageModel
 from speaq.models.prefill import prefill
+from speaq.models.vocabulary import CHUNK_ELEMENTS
 from speaq.training.encoding import Encoded, fingerprint
 
 TOKENS_AT_ONCE = 8192
@@ -34,6 +35,8 @@ class Features:
     offsets: np.ndarray  # (N + 1,)
     hidden_size: int
     dtype: torch.dtype
+    centres: Path | None = None
+    """Σ_a π(a|s)·W[a] of the same states, if they were asked for."""
 
     def states(self, index: int) -> Tensor:
         """States of one episode: (K_i + 1, D) float32."""
@@ -44,16 +47,36 @@ class Features:
         rows = [self.states(index) for index in indices]
         return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
 
+    def gather_centres(self, indices: Sequence[int]) -> Tensor:
+        """Centres of the states before each action, padded with zeros: (B, K, D) float32."""
+        if self.centres is None:
+            raise ValueError("these features were cached without centres")
+        stored = self.map(self.centres, "r")
+        rows = [
+            _tensor(stored[self.offsets[index] : self.offsets[index + 1] - 1], self.dtype)
+            for index in indices
+        ]
+        return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
+
     def _rows(self, start: int, stop: int) -> Tensor:
-        stored = self._map("r")[start:stop]
-        return torch.from_numpy(np.array(stored)).view(self.dtype).float()
+        return _tensor(self.map(self.file, "r")[start:stop], self.dtype)
 
-    def _map(self, mode: str) -> np.memmap:
+    def map(self, file: Path, mode: str) -> np.memmap:
+        """The rows of one of the two files."""
         shape = (int(self.offsets[-1]), self.hidden_size)
-        return np.memmap(self.file, _STORED[self.dtype], mode, shape=shape)  # type: ignore[call-overload, no-any-return]
+        return np.memmap(file, _STORED[self.dtype], mode, shape=shape)  # type: ignore[call-overload, no-any-return]
 
 
-def cache_features(model: LanguageModel, encoded: Sequence[Encoded], folder: Path) -> Features:
+def _tensor(stored: np.ndarray, dtype: torch.dtype) -> Tensor:
+    return torch.from_numpy(np.array(stored)).view(dtype).float()
+
+
+def cache_features(
+    model: LanguageModel,
+    encoded: Sequence[Encoded],
+    folder: Path,
+    centre_temperature: float | None = None,
+) -> Features:
     """Compute, or find, the hidden states of `encoded` under `model`'s trunk.
 
     The file is named after model and data, so that another of either never meets it. An
@@ -63,19 +86,23 @@ def cache_features(model: LanguageModel, encoded: Sequence[Encoded], folder: Pat
         model: its trunk is read in the precision it has.
         encoded: N episodes.
         folder: where caches live.
+        centre_temperature: also cache each state's mean output embedding under the policy at
+            this temperature.
 
     Raises:
         StorageError: the disk is full.
     """
     model = model.for_batches()
     dtype = model.output_table.dtype
-    key = digest(trunk_fingerprint(model), str(dtype), fingerprint(encoded))
+    centred = "" if centre_temperature is None else f"{centre_temperature:g}"
+    key = digest(trunk_fingerprint(model), str(dtype), fingerprint(encoded), centred)
     counts = [len(each.actions) + 1 for each in encoded]
     features = Features(
         file=folder / f"{key}.states",
         offsets=np.concatenate([[0], np.cumsum(counts)]),
         hidden_size=model.output_table.shape[1],
         dtype=dtype,
+        centres=folder / f"{key}.centres" if centred else None,
     )
     progress = folder / f"{key}.json"
     pieces = _pieces(encoded)
@@ -84,7 +111,7 @@ def cache_features(model: LanguageModel, encoded: Sequence[Encoded], folder: Pat
         folder.mkdir(parents=True, exist_ok=True)
         _reserve(features)
     if done < len(pieces):
-        _compute(model, encoded, features, pieces, done, progress)
+        _compute(model, encoded, features, centre_temperature, done, progress)
     return features
 
 
@@ -99,14 +126,15 @@ def trunk_fingerprint(model: LanguageModel) -> str:
 
 
 def _reserve(features: Features) -> None:
-    """Make the file at its full length now, so that a full disk is met before the work."""
+    """Make the files at their full length now, so that a full disk is met before the work."""
     size = int(features.offsets[-1]) * features.hidden_size * features.dtype.itemsize
-    if features.file.exists() and features.file.stat().st_size == size:
-        return
-    with features.file.open("wb") as stream:
-        block = bytes(1 << 22)
-        for start in range(0, size, len(block)):
-            stream.write(block[: size - start])
+    for file in (features.file, features.centres):
+        if file is None or (file.exists() and file.stat().st_size == size):
+            continue
+        with file.open("wb") as stream:
+            block = bytes(1 << 22)
+            for start in range(0, size, len(block)):
+                stream.write(block[: size - start])
 
 
 def _pieces(encoded: Sequence[Encoded]) -> list[list[int]]:
@@ -130,26 +158,45 @@ def _compute(
     model: LanguageModel,
     encoded: Sequence[Encoded],
     features: Features,
-    pieces: list[list[int]],
+    temperature: float | None,
     done: int,
     progress: Path,
 ) -> None:
-    stored = features._map("r+")
+    pieces = _pieces(encoded)
+    files = [features.map(file, "r+") for file in (features.file, features.centres) if file]
     with bar("hidden states", len(encoded)) as running:
         running.advance(sum(len(piece) for piece in pieces[:done]))
         for number in range(done, len(pieces)):
             piece = pieces[number]
-            for index, states in zip(
-                piece, hidden_states(model, [encoded[i] for i in piece]), strict=True
-            ):
-                start, stop = features.offsets[index], features.offsets[index + 1]
-                states = states.cpu()
-                raw = states.view(torch.uint16) if states.dtype == torch.bfloat16 else states
-                stored[start:stop] = raw.numpy()
+            found = hidden_states(model, [encoded[i] for i in piece])
+            for index, states in zip(piece, found, strict=True):
+                rows = slice(features.offsets[index], features.offsets[index + 1])
+                files[0][rows] = _raw(states)
+                if temperature is not None:
+                    files[1][rows] = _raw(centres(model, states, temperature))
             with storage_errors(features.file):
-                stored.flush()
+                for file in files:
+                    file.flush()
             write_text(progress, json.dumps({"pieces": number + 1, "of": len(pieces)}))
             running.advance(len(piece))
+
+
+def _raw(states: Tensor) -> np.ndarray:
+    states = states.cpu()
+    raw = states.view(torch.uint16) if states.dtype == torch.bfloat16 else states
+    array: np.ndarray = raw.numpy()
+    return array
+
+
+@torch.inference_mode()
+def centres(model: LanguageModel, states: Tensor, temperature: float) -> Tensor:
+    """Mean output embedding under the policy, Σ_a π(a|s)·W[a]: (N, D) -> (N, D)."""
+    table = model.output_table
+    pieces = []
+    for part in torch.split(states, max(1, CHUNK_ELEMENTS // table.shape[0])):
+        policy = torch.softmax(model.output_layer(part).float() / temperature, dim=-1)
+        pieces.append(policy.to(table.dtype) @ table)
+    return torch.cat(pieces)
 
 
 @torch.inference_mode()

@@ -34,7 +34,9 @@ class LoopSettings:
     lr: float = 2e-4
     """Peak learning rate of the trunk, or of its LoRA; heads have their own."""
     head_lr: float = 2e-3
-    """Peak learning rate of the value heads, about ten times the trunk's."""
+    """Peak learning rate of the advantages."""
+    value_lr: float = 2e-3
+    """Peak learning rate of the state values."""
     weight_decay: float = 1e-6
     """AdamW weight decay on matrices of the trunk."""
     head_weight_decay: float = 0.0
@@ -58,6 +60,7 @@ class LoopSettings:
             "batch_size": self.batch_size >= 1,
             "lr": self.lr > 0,
             "head_lr": self.head_lr > 0,
+            "value_lr": self.value_lr > 0,
             "checkpoint_every": self.checkpoint_every >= 1,
             "log_every": self.log_every >= 1,
             "schedule": self.schedule in ("constant", "cosine"),
@@ -85,11 +88,8 @@ class Task(Protocol):
     def modules(self) -> Mapping[str, nn.Module]:
         """Every module whose tensors change, by name; all of it is checkpointed."""
 
-    def trunk_parameters(self) -> Sequence[nn.Parameter]:
-        """Trained at `lr`."""
-
-    def head_parameters(self) -> Sequence[nn.Parameter]:
-        """Trained at `head_lr`."""
+    def parameters(self) -> Mapping[str, Sequence[nn.Parameter]]:
+        """What is trained: `trunk` at `lr`, `head` at `head_lr`, `value` at `value_lr`."""
 
     def loss(self, indices: Sequence[int]) -> tuple[Tensor, dict[str, Tensor]]:
         """Scalar loss of the episodes `indices`, and figures to log."""
@@ -139,24 +139,17 @@ def train(task: Task, episodes: int, settings: LoopSettings, run: RunFolder, see
 
 def _optimiser(task: Task, settings: LoopSettings) -> torch.optim.AdamW:
     # Decay pulls matrices only: norms and biases have no scale to be pulled from.
-    trunk = list(task.trunk_parameters())
+    parameters = task.parameters()
+    trunk = parameters["trunk"]
+    matrices = [parameter for parameter in trunk if parameter.dim() > 1]
+    rest = [parameter for parameter in trunk if parameter.dim() <= 1]
     groups: list[dict[str, Any]] = [
-        {
-            "params": [parameter for parameter in trunk if parameter.dim() > 1],
-            "lr": settings.lr,
-            "weight_decay": settings.weight_decay,
-        },
-        {
-            "params": [parameter for parameter in trunk if parameter.dim() <= 1],
-            "lr": settings.lr,
-            "weight_decay": 0.0,
-        },
-        {
-            "params": list(task.head_parameters()),
-            "lr": settings.head_lr,
-            "weight_decay": settings.head_weight_decay,
-        },
+        {"params": matrices, "lr": settings.lr, "weight_decay": settings.weight_decay},
+        {"params": rest, "lr": settings.lr, "weight_decay": 0.0},
     ]
+    for name, rate in (("head", settings.head_lr), ("value", settings.value_lr)):
+        group = list(parameters.get(name, []))
+        groups.append({"params": group, "lr": rate, "weight_decay": settings.head_weight_decay})
     groups = [{**group, "peak": group["lr"]} for group in groups if group["params"]]
     return torch.optim.AdamW(groups, betas=(0.9, settings.beta2))
 

@@ -3,15 +3,15 @@
     python benchmarks/page_offline.py --json page.json
 
 Starts a server with a tiny model, opens / and /docs in headless Chromium with its network log
-on, and lists every host that the browser looked up or connected to for the page. Chromium's own
-traffic (updates, metrics) is switched off; the script fails if a page reached a host that is not
-this machine. `--screenshots FOLDER` keeps what the browser showed.
+on, and lists the hosts that the pages asked for. The browser's own traffic (sign-in, dictionaries)
+has no page as its initiator and is not counted. As a control, a page that does ask two other
+hosts must be caught. Fails if a page of ours reached out, or if the control was not caught.
+`--screenshots FOLDER` keeps what the browser showed.
 """
 
 import argparse
 import json
 import platform
-import re
 import shutil
 import subprocess
 import sys
@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 import uvicorn
 
 PATHS = ("/", "/docs")
+CONTROL = '<img src="http://a.invalid/x.png"><script src="https://b.invalid/y.js"></script>'
 QUIET = (
     "--headless=new",
     "--no-sandbox",
@@ -56,21 +57,24 @@ def serve(folder: Path, port: int) -> tuple[uvicorn.Server, threading.Thread]:
 
 
 def browse(browser: str, address: str, folder: Path, shot: Path | None) -> list[str]:
-    """Addresses the browser requested while it showed `address`."""
+    """Addresses that the page at `address` asked for; empty names are the browser's own doing."""
+    folder.mkdir()
     log = folder / "net.json"
     command = [browser, *QUIET, f"--user-data-dir={folder / 'profile'}", f"--log-net-log={log}"]
     command += ["--virtual-time-budget=15000"]
     command += [f"--screenshot={shot}"] if shot else ["--dump-dom"]
     subprocess.run([*command, address], check=True, capture_output=True, timeout=300)
-    return re.findall(r'"(?:url|host)":"([^"]+)"', log.read_text(encoding="utf-8"))
+    events = json.loads(log.read_text(encoding="utf-8"))["events"]
+    params = [event["params"] for event in events if "params" in event]
+    asked = [one for one in params if "url" in one and "initiator" in one]
+    return [one["url"] for one in asked if one["initiator"] != "not an origin"]
 
 
-def host(address: str) -> str:
-    """The host an address or a looked-up name stands for; empty for data and the like."""
-    if "://" in address:
-        parts = urlsplit(address)
-        return parts.hostname or "" if parts.scheme in ("http", "https", "ws", "wss") else ""
-    return "" if ":" in address and "." not in address else address.rsplit(":", 1)[0]
+def row(path: str, asked: list[str]) -> dict[str, object]:
+    hosts = {urlsplit(one).hostname for one in asked if one.startswith(("http", "ws"))}
+    outside = sorted(str(host) for host in hosts if host not in ("127.0.0.1", "localhost"))
+    print(f"{path:8} {len(asked):4} requests, external hosts: {', '.join(outside) or 'none'}")
+    return {"path": path, "requests": len(asked), "external_hosts": outside}
 
 
 def main() -> int:
@@ -87,27 +91,30 @@ def main() -> int:
         return 2
     rows = []
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
-        server, thread = serve(Path(name), chosen.port)
-        for path in PATHS:
-            folder = Path(name) / f"browser{len(rows)}"
-            folder.mkdir()
-            shot = None
-            if chosen.screenshots:
-                chosen.screenshots.mkdir(parents=True, exist_ok=True)
-                shot = chosen.screenshots.resolve() / f"page{len(rows)}.png"
-            asked = browse(browser, f"http://127.0.0.1:{chosen.port}{path}", folder, shot)
-            hosts = sorted({host(one) for one in asked} - {""})
-            outside = [one for one in hosts if one not in ("127.0.0.1", "localhost")]
-            rows.append({"path": path, "requests": len(set(asked)), "external_hosts": outside})
-            print(f"{path:8} {len(set(asked)):4} requests, external hosts: {outside or 'none'}")
-        server.should_exit = True
-        thread.join()
+        folder = Path(name)
+        control = folder / "control.html"
+        control.write_text(CONTROL, encoding="utf-8")
+        rows.append(row("control", browse(browser, control.as_uri(), folder / "control", None)))
+        server, thread = serve(folder, chosen.port)
+        try:
+            for path in PATHS:
+                shot = None
+                if chosen.screenshots:
+                    chosen.screenshots.mkdir(parents=True, exist_ok=True)
+                    shot = chosen.screenshots.resolve() / f"page{len(rows)}.png"
+                address = f"http://127.0.0.1:{chosen.port}{path}"
+                asked = browse(browser, address, folder / f"browser{len(rows)}", shot)
+                rows.append(row(path, asked))
+        finally:
+            server.should_exit = True
+            thread.join()
     if chosen.json:
         machine = {"system": platform.platform(), "python": platform.python_version()}
         settings = {"browser": Path(browser).name, "paths": list(PATHS)}
         result = {"settings": settings, "machine": machine, "results": rows}
         chosen.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    return 1 if any(row["external_hosts"] for row in rows) else 0
+    caught, *pages = [bool(one["external_hosts"]) for one in rows]
+    return 0 if caught and not any(pages) and all(one["requests"] for one in rows) else 1
 
 
 if __name__ == "__main__":

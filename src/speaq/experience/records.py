@@ -24,6 +24,7 @@ from speaq.experience.fields import Place
 _EPISODE = tuple(each.name for each in fields(Episode))
 _TURN = tuple(each.name for each in fields(Turn))
 _FEEDBACK = tuple(each.name for each in fields(Feedback))
+_ROLES = get_args(Role)
 _SPEAKERS = get_args(Speaker)
 
 
@@ -121,12 +122,13 @@ def _turn(value: Any, name: str, place: Place) -> Turn:
     _known(value, _TURN, name, place)
     role = place.text(f"{name}.role", value.get("role"))
     speaker = place.text(f"{name}.speaker", value.get("speaker", "user"))
-    if speaker not in _SPEAKERS:
-        raise place.error(
-            f"{name}.speaker",
-            f"'{speaker}' is none of {', '.join(_SPEAKERS)}.",
-            f"“{speaker}”不在 {'、'.join(_SPEAKERS)} 之中。",
-        )
+    for key, word, allowed in (("role", role, _ROLES), ("speaker", speaker, _SPEAKERS)):
+        if word not in allowed:
+            raise place.error(
+                f"{name}.{key}",
+                f"'{word}' is none of {', '.join(allowed)}.",
+                f"“{word}”不在 {'、'.join(allowed)} 之中。",
+            )
     tokens, logprobs, reward = (value.get(key) for key in ("token_ids", "logprobs", "reward"))
     return Turn(
         role=cast(Role, role),

@@ -3,8 +3,8 @@
 from itertools import pairwise
 
 import pytest
-from speaq.experience.store import ExperienceStore
 
+from speaq.experience.store import ExperienceStore
 from speaq.models.head import HeadSettings
 from speaq.serving import sitting
 from speaq.serving.answering import Desk
@@ -93,18 +93,30 @@ def test_a_correction_is_kept_beside_the_last_answer(desk):
     assert (event.kind, event.value) == ("correction", "better")
 
 
-def test_who_stops_keeps_what_was_written(desk):
+def test_who_stops_keeps_what_was_written_and_sees_its_heat(desk):
+    one = Sitting()
+    steps = ask(desk, one, "hi", beta=0.0, longest=400)
+    next(steps)
+    one.stop()
+    for _ in steps:
+        pass
+    episode = desk.store.get(one.last_answer)
+    assert episode.tags["finish"] == "cancelled"
+    assert episode.reply == one.said[1].text
+    assert episode.actions[0].token_ids == one.tokens
+    assert 0 < len(one.heat) == len(one.tokens) < 400
+    assert one.heat_beta == 1.0
+    one.stop()
+
+
+def test_a_closed_page_ends_the_answer(desk):
     one = Sitting()
     steps = ask(desk, one, "hi", longest=400)
     next(steps)
-    (ticket,) = desk.engine._running
+    ticket = one.ticket
     steps.close()
     ticket.done.result(30)
-    assert one.said[1].text
     assert desk.store.get(one.last_answer).reply.startswith(one.said[1].text)
-    sitting.measure(desk, one, 0.0)
-    assert len(one.heat) == len(one.tokens) > 0
-    assert one.heat_beta == 1.0
 
 
 def test_a_busy_server_says_so_and_the_message_is_not_lost_in_the_conversation(desk):

@@ -137,23 +137,17 @@ class _Page:
         own = {"api_visibility": "private", "show_progress": "hidden"}
         asking = [self._ask, self._sitting, self._beta, self._temperature, self._longest]
         shown = [self._ask, self._chat, self._heat]
-        running = self._ask.submit(
+        self._ask.submit(
             self._answer(), [*asking, self._language], shown, concurrency_limit=8, **own
         )
-        picked = self._chat.example_select(
+        self._chat.example_select(
             self._answer_example(), [*asking[1:], self._language], shown, **own
         )
-        self._ask.stop(
-            self._stopped,
-            [self._sitting, self._beta, self._language],
-            [self._ask, self._heat],
-            cancels=[running, picked],
-            **own,
-        )
+        self._ask.stop(Sitting.stop, self._sitting, None, **own)
         self._chat.like(self._judge(), [self._sitting, self._language], None, **own)
         cleared = [self._sitting, *shown]
-        self._clear.click(_clear, [self._language], cleared, cancels=[running, picked], **own)
-        self._chat.clear(_clear, [self._language], cleared, **own)
+        self._clear.click(_clear, [self._sitting, self._language], cleared, **own)
+        self._chat.clear(_clear, [self._sitting, self._language], cleared, **own)
         self._beta.release(
             self._remeasure, [self._sitting, self._beta, self._language], self._heat, **own
         )
@@ -215,6 +209,8 @@ class _Page:
             yield gr.update(value="", submit_btn=False, stop_btn=True), shown, gr.skip()
             try:
                 for _ in steps:
+                    if one.left:
+                        return
                     yield gr.skip(), one.shown(), self._heat_of(one, language)
                 yield gr.update(**_AT_REST), gr.skip(), gr.skip()
             except SpeaqError as error:
@@ -275,10 +271,6 @@ class _Page:
 
         return correct
 
-    def _stopped(self, one: Sitting, beta: float, language: str) -> tuple[Any, str]:
-        sitting.measure(self._desk, one, beta)
-        return self._gr.update(**_AT_REST), self._heat_of(one, language)
-
     def _remeasure(self, one: Sitting, beta: float, language: str) -> str:
         sitting.measure(self._desk, one, beta)
         return self._heat_of(one, language)
@@ -312,9 +304,11 @@ _AT_REST = {"submit_btn": True, "stop_btn": False}
 """The input's buttons while nothing is being written."""
 
 
-def _clear(language: str) -> tuple[Sitting, Any, list[Any], str]:
+def _clear(old: Sitting, language: str) -> tuple[Sitting, Any, list[Any], str]:
     import gradio as gr
 
+    old.left = True
+    old.stop()
     return (
         Sitting(),
         gr.update(value="", **_AT_REST),

@@ -38,6 +38,15 @@ class Sitting:
     """Tokens of the last answer."""
     heat: list[TokenHeat] = field(default_factory=list)
     heat_beta: float = 0.0
+    ticket: Ticket | None = None
+    """The answer being written."""
+    left: bool = False
+    """A new conversation took this one's place on the page."""
+
+    def stop(self) -> None:
+        """End the answer being written where it is."""
+        if self.ticket is not None:
+            self.ticket.cancel()
 
     @property
     def last_answer(self) -> str:
@@ -70,6 +79,7 @@ def reply(
         raise
     ticket.done.add_done_callback(lambda done: heard.put(done.exception()))
     sitting.said.append(answer)
+    sitting.ticket = ticket
     sitting.prefix, sitting.tokens, sitting.heat = question.prefix, (), []
     yield from _listen(ticket, heard, sitting, answer)
     measure(desk, sitting, beta)
@@ -94,6 +104,7 @@ def _listen(
                 yield
     finally:
         ticket.cancel()
+        sitting.ticket = None
 
 
 def measure(desk: Desk, sitting: Sitting, beta: float) -> None:

@@ -50,7 +50,31 @@ def test_gathered_advantages_are_those_of_the_full_row(kind, members, combine, s
     torch.testing.assert_close(at, rows[:, torch.arange(7), actions], atol=1e-4, rtol=1e-4)
     combined = rows.mean(0) if combine == "mean" else rows.amin(0)
     torch.testing.assert_close(head.advantages(hidden), combined, atol=1e-4, rtol=1e-4)
-    torch.testing.assert_close(head.q_values_at(hidden, actions), at + head.values(hidden))
+
+
+def test_centred_advantages_average_to_zero_under_the_policy():
+    head = random_head(HeadSettings("tied", 2))
+    hidden, policy = torch.randn(4, D), torch.randn(4, V).softmax(-1)
+    centres = policy @ head.output_table
+    every = torch.stack(
+        [head.advantages_at(hidden, torch.full((4,), a), centres) for a in range(V)], -1
+    )  # (M, N, V)
+    torch.testing.assert_close((every * policy).sum(-1), torch.zeros(2, 4), atol=1e-4, rtol=0)
+    rows = torch.stack([head.member_advantages(hidden, m) for m in range(2)])
+    shift = rows - every  # one number per state
+    torch.testing.assert_close(shift, shift[..., :1].expand_as(shift), atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_parameters_of_the_advantage_leave_values_alone(kind):
+    head = random_head(HeadSettings(kind))
+    hidden = torch.randn(3, D)
+    before, advantages = head.values(hidden), head.advantages(hidden)
+    with torch.no_grad():
+        for weight in head.advantage_parameters():
+            weight.add_(1.0)
+    assert torch.equal(head.values(hidden), before)
+    assert not torch.equal(head.advantages(hidden), advantages)
 
 
 @pytest.mark.parametrize("combine", ["mean", "min"])

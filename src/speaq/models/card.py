@@ -2,20 +2,24 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from speaq.core.language import say
 from speaq.models.language_model import LanguageModel
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
-def card(model: LanguageModel, fingerprint: str) -> str:
+
+def card(model: LanguageModel, causal: "PreTrainedModel", fingerprint: str) -> str:
     """The README.md of a model folder, in the person's language.
 
     Args:
         model: its origin, history, head and facts are told; facts that no section knows are
             printed as they are.
+        causal: what the folder holds; `model`'s own, or a copy with its LoRA merged.
         fingerprint: of the weights in the folder.
     """
     front = {
@@ -27,7 +31,7 @@ def card(model: LanguageModel, fingerprint: str) -> str:
     sections = [
         f"---\n{yaml.safe_dump(front, sort_keys=False, allow_unicode=True)}---",
         f"# {model.name}",
-        *_what(model, fingerprint),
+        *_what(model, causal, fingerprint),
         *_history(model),
         *_metrics(model.facts.get("metrics")),
         *_gate(model.facts.get("gate")),
@@ -37,12 +41,11 @@ def card(model: LanguageModel, fingerprint: str) -> str:
     return "\n\n".join(sections) + "\n"
 
 
-def _what(model: LanguageModel, fingerprint: str) -> Iterator[str]:
+def _what(model: LanguageModel, causal: "PreTrainedModel", fingerprint: str) -> Iterator[str]:
     yield say("## What it is", "## 这是什么")
-    config = model.merged().config
-    size = sum(weight.numel() for weight in model.causal.parameters())
+    size = sum(weight.numel() for weight in causal.parameters())
     table, (vocabulary, hidden) = model.output_table.dtype, model.output_table.shape
-    kind = config.model_type
+    kind = causal.config.model_type
     precision = str(table).removeprefix("torch.")
     yield say(
         f"A {kind} language model: {size:,} numbers in {precision}, hidden size {hidden:,}, "

@@ -58,7 +58,7 @@ def save(model: LanguageModel, folder: Path | str) -> None:
             causal.save_pretrained(temporary)
             model.tokenizer.save_pretrained(temporary)
             (temporary / FACTS).write_text(text + "\n", encoding="utf-8")
-            (temporary / CARD).write_text(card(model, mark), encoding="utf-8")
+            (temporary / CARD).write_text(card(model, causal, mark), encoding="utf-8")
             if model.head is not None:
                 _write_head(model, mark, temporary / HEAD)
     except SafetensorError as error:

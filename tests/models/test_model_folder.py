@@ -110,13 +110,13 @@ def test_a_damaged_head_file_is_named(headed, tmp_path, damage):
         load("new:tiny").load_head(file)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25, deadline=None, derandomize=True)
 @given(st.data())
-def test_any_cut_or_flipped_file_gives_a_speaq_error_or_a_model(tmp_path_factory, data):
+def test_a_file_that_was_cut_short_anywhere_is_refused(tmp_path_factory, data):
     folder = tmp_path_factory.mktemp("fuzz") / "m"
     load("new:gpt2-tiny").save(folder)
     name = data.draw(st.sampled_from(["config.json", "speaq.json", "model.safetensors"]))
-    content = (folder / name).read_bytes()
+    content = (folder / name).read_bytes().rstrip(b"\n")
     (folder / name).write_bytes(content[: data.draw(st.integers(0, len(content) - 1))])
     with pytest.raises(SpeaqError):
         open_folder(folder)

@@ -1,5 +1,6 @@
 """Running the application."""
 
+import contextlib
 import logging
 from pathlib import Path
 
@@ -44,7 +45,9 @@ def serve(
     )
     for name in ("uvicorn.error", "uvicorn", "asyncio"):
         logging.getLogger(name).addFilter(without_messages)
-    uvicorn.Server(configuration).run()
+    # uvicorn has shut down in order by then and only passes the signal on: the usual way to stop.
+    with contextlib.suppress(KeyboardInterrupt):
+        uvicorn.Server(configuration).run()
 
 
 def without_messages(record: logging.LogRecord) -> bool:

@@ -1,8 +1,8 @@
 """What the gate says: one row and one verdict for each β, as a table, a file and a picture."""
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -65,6 +65,21 @@ class GateReport:
             for row in self.rows
         ]
         return {**asdict(self), "rows": rows, "best_beta": self.best_beta}
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> "GateReport":
+        """The report that `to_dict` described."""
+        rows = tuple(
+            BetaRow(
+                Estimate(**{field.name: row[field.name] for field in fields(Estimate)}),
+                row["verdict"],
+                row["reason_en"],
+                row["reason_zh"],
+            )
+            for row in record["rows"]
+        )
+        kept = {field.name: record[field.name] for field in fields(cls) if field.name != "rows"}
+        return cls(rows=rows, **kept)
 
     def save(self, folder: Path | str) -> None:
         """Write `gate.json` and `plots/gate.png` into `folder`."""

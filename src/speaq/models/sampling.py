@@ -10,6 +10,7 @@ The uniform numbers depend only on seed, prompt and sample: a reply does not cha
 it was drawn in (up to rounding), and an interrupted run continues with the same numbers.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from speaq.core.files import digest
 from speaq.core.progress import bar
 from speaq.core.seeds import generator
 from speaq.models.decoding import Decoding, guide, log_probabilities
@@ -70,11 +72,14 @@ def sample(
         ModelError: β is not 0 and the model has no value head.
         SettingsError: β overflows.
     """
-    rows = [
-        _Row(p, generator(seed, "sample", p, s).random(decoding.max_new_tokens), [], [])
-        for p in range(len(prompts))
-        for s in range(samples)
-    ]
+    rows = []
+    met: Counter[str] = Counter()
+    for p, prompt in enumerate(prompts):
+        name = digest(np.array(prompt, dtype=np.int64).tobytes())
+        for s in range(met[name] * samples, (met[name] + 1) * samples):
+            uniforms = generator(seed, "sample", name, s).random(decoding.max_new_tokens)
+            rows.append(_Row(p, uniforms, [], []))
+        met[name] += 1  # a prompt given twice gets other replies the second time
     with bar(title, len(rows)) as progress:
         done = []
         for start in range(0, len(rows), ROWS):

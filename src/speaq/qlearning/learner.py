@@ -90,7 +90,10 @@ class Learner:
             episodes=float(self.seen.float().sum(1).mean()),
             trains_policy=len(self.policy) > 0,
         )
-        return self.algorithm.loss(view)
+        # A frozen trunk's states are as coarse as the precision they were made in; the heads'
+        # products need be no finer. A trained trunk keeps its own.
+        with self.model.for_batches().fast_products() if self.features else nullcontext():
+            return self.algorithm.loss(view)
 
     def after_step(self, step: int) -> None:
         """Move the target network every `target_every` steps, whatever the epoch's length."""

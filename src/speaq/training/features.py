@@ -94,19 +94,21 @@ def cache_features(
     """
     model = model.for_batches()
     dtype = model.output_table.dtype
-    centred = "" if centre_temperature is None else f"{centre_temperature:g}"
-    key = digest(trunk_fingerprint(model), str(dtype), fingerprint(encoded), centred)
+    key = digest(trunk_fingerprint(model), str(dtype), fingerprint(encoded))
+    name = key if centre_temperature is None else f"{key}-{centre_temperature:g}"
     counts = [len(each.actions) + 1 for each in encoded]
     features = Features(
         file=folder / f"{key}.states",
         offsets=np.concatenate([[0], np.cumsum(counts)]),
         hidden_size=model.output_table.shape[1],
         dtype=dtype,
-        centres=folder / f"{key}.centres" if centred else None,
+        centres=None if centre_temperature is None else folder / f"{name}.centres",
     )
-    progress = folder / f"{key}.json"
+    progress = folder / f"{name}.json"
     pieces = _pieces(encoded)
-    done = json.loads(progress.read_text())["pieces"] if progress.exists() else 0
+    # States cached together with centres are the same states.
+    written = [progress] if features.centres else sorted(folder.glob(f"{key}*.json"))
+    done = max((_pieces_done(file) for file in written), default=0)
     with storage_errors(features.file):
         folder.mkdir(parents=True, exist_ok=True)
         _reserve(features)
@@ -123,6 +125,10 @@ def trunk_fingerprint(model: LanguageModel) -> str:
         some = flat[:: max(1, flat.numel() // 64)].float().cpu().numpy()
         parts += [name.encode(), some.tobytes(), f"{float(flat.double().sum()):.17g}".encode()]
     return digest(*parts)
+
+
+def _pieces_done(progress: Path) -> int:
+    return int(json.loads(progress.read_text())["pieces"]) if progress.exists() else 0
 
 
 def _reserve(features: Features) -> None:

@@ -85,6 +85,14 @@ def test_feedback_comes_late_and_from_a_second_import(store):
     assert store.get("e").feedback == (THUMB, Feedback("score", 1.0, 7.0))
 
 
+def test_feedback_stays_in_the_order_it_was_added(store):
+    store.append(episode("e"))
+    said = [Feedback("score", 1.0, 5.0, id=key) for key in "zma"]
+    for each in said:
+        store.add_feedback("e", each)
+    assert store.get("e").feedback == tuple(said)
+
+
 def test_feedback_may_come_before_its_episode(path):
     with ExperienceStore(path) as store:
         assert store.add_feedback("later", THUMB) is True

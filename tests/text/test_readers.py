@@ -49,6 +49,15 @@ def test_long_gbk_and_big5_texts_are_told_apart(tmp_path):
         assert rows == list(read_rows(put(tmp_path, "utf8.csv", text)))
 
 
+def test_a_longer_korean_text_is_not_taken_for_chinese(tmp_path):
+    text = (
+        "prompt,response\n"
+        + "이 옷을 반품할 수 있나요,네 칠일 이내에 고객센터로 연락해 주세요.\n" * 10
+    )
+    rows = list(read_rows(put(tmp_path, "ko.csv", text.encode("euc_kr"))))
+    assert rows == list(read_rows(put(tmp_path, "utf8.csv", text)))
+
+
 def test_western_text_is_not_taken_for_chinese(tmp_path):
     text = "prompt,response\nOù est le café ?,Très près d'ici, à gauche.\n".replace("ici,", "ici")
     rows = list(read_rows(put(tmp_path, "fr.csv", text.encode("cp1252"))))

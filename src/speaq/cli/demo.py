@@ -54,15 +54,17 @@ def main(args: list[str]) -> None:
     print(showcase.run())
     minutes = (time.perf_counter() - start) / 60
     print(say(f"\n{minutes:.1f} minutes. ", f"\n用时 {minutes:.1f} 分钟。"), end="")
+    talk = (
+        f"    .venv/bin/speaq serve {options.folder}/guided "
+        f"--store {options.folder}/chat.sqlite --beta {showcase.beta:g}"
+    )
     print(
         say(
             f"Plots: {options.folder}/plots. Model card: {options.folder}/folded/README.md.\n"
             "To talk to it, see which tokens the value function liked, and rate its answers:\n\n"
-            f"    .venv/bin/speaq serve {options.folder}/guided --store {options.folder}/chat.sqlite"
-            f" --beta {showcase.beta:g}\n\nthen open http://127.0.0.1:8000",
+            f"{talk}\n\nthen open http://127.0.0.1:8000",
             f"图表：{options.folder}/plots。模型卡：{options.folder}/folded/README.md。\n"
             "与模型对话、查看价值函数偏好的词元并为回答打分：\n\n"
-            f"    .venv/bin/speaq serve {options.folder}/guided --store {options.folder}/chat.sqlite"
-            f" --beta {showcase.beta:g}\n\n然后打开 http://127.0.0.1:8000",
+            f"{talk}\n\n然后打开 http://127.0.0.1:8000",
         )
     )

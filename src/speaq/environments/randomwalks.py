@@ -223,9 +223,7 @@ class RandomWalks:
         return {self.letters[node]: distance[node] for node in range(1, len(self.letters))}
 
 
-def _graph(
-    stream: np.random.RandomState, nodes: int, edge_probability: float
-) -> NDArray[np.bool_]:
+def _graph(stream: np.random.RandomState, nodes: int, edge_probability: float) -> NDArray[np.bool_]:
     """Drawn until every node leads somewhere; then the goal is made to lead nowhere else."""
     while True:
         edges = stream.rand(nodes, nodes) > 1 - edge_probability

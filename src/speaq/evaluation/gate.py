@@ -74,7 +74,9 @@ def gate(
     if not episodes:
         raise DataError("the log holds no episodes.", "日志中没有任何片段。")
     if any(beta < 0 or not np.isfinite(beta) for beta in betas):
-        raise SettingsError("every beta must be a finite number ≥ 0.", "每个 beta 都须为有限的非负数。")
+        raise SettingsError(
+            "every beta must be a finite number ≥ 0.", "每个 beta 都须为有限的非负数。"
+        )
     grid = sorted({0.0, *map(float, betas)})
     encoded = encode_episodes(model, episodes, reward or resolve(settings.reward))
     use = _judges(model, encoded, settings.fresh)

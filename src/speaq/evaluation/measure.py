@@ -39,7 +39,7 @@ class Measured:
     """Spent sampling and scoring."""
 
 
-def measure(
+def measure(  # noqa: PLR0913  figures need their settings
     model: LanguageModel,
     prompts: Sequence[str],
     reward: Reward,

@@ -68,7 +68,9 @@ class Showcase:
     @cached_property
     def base(self) -> LanguageModel:
         """The model to start from."""
-        self.say(in_language(f"1/7  the starter model, {self.source}", f"1/7  初始模型 {self.source}"))
+        self.say(
+            in_language(f"1/7  the starter model, {self.source}", f"1/7  初始模型 {self.source}")
+        )
         return load(self.source, head="tied")
 
     @property
@@ -126,7 +128,9 @@ class Showcase:
 
     def fold(self) -> None:
         """Fold at the gate's β, and put the version live if the gate allows."""
-        self.say(in_language(f"5/7  folding at β = {self.beta:g}", f"5/7  以 β = {self.beta:g} 合并"))
+        self.say(
+            in_language(f"5/7  folding at β = {self.beta:g}", f"5/7  以 β = {self.beta:g} 合并")
+        )
         folder = self.folder / "folded"
         if not folder.exists():
             load(self.folder / "guided").fold(self.beta).save(folder)
@@ -154,9 +158,15 @@ class Showcase:
         guided = self._measure("guided", "guided", self.beta)
         rows = {
             "base": (self._measure("base", None, 0.0), 0.0),
-            "filtered cloning": (self._measure("filtered cloning", "cloned", 0.0), seconds["clone"]),
+            "filtered cloning": (
+                self._measure("filtered cloning", "cloned", 0.0),
+                seconds["clone"],
+            ),
             f"guided, β = {self.beta:g}": (guided, seconds["learn"]),
-            f"folded, β = {self.beta:g}": (self._measure("folded", "folded", 0.0), seconds["learn"]),
+            f"folded, β = {self.beta:g}": (
+                self._measure("folded", "folded", 0.0),
+                seconds["learn"],
+            ),
         }
         report = self._report()
         plot_arms({name: row for name, (row, _) in rows.items()}, self.folder / "plots")

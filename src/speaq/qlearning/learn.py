@@ -72,7 +72,7 @@ class Run:
         return list(RunFolder.reopen(self.folder).metrics())
 
 
-def learn(
+def learn(  # noqa: PLR0913  the public door: every argument is a choice of the user's
     model: LanguageModel,
     episodes: Sequence[Episode],
     algorithm: str | Algorithm = "dae",
@@ -154,7 +154,11 @@ def _algorithm(algorithm: str | Algorithm, options: Mapping[str, Any]) -> tuple[
             near = difflib.get_close_matches(name, known, n=1)
             raise SettingsError(
                 f"algorithm {algorithm} has no setting '{name}'; "
-                + (f"did you mean '{near[0]}'?" if near else f"it has {', '.join(known) or 'none'}."),
+                + (
+                    f"did you mean '{near[0]}'?"
+                    if near
+                    else f"it has {', '.join(known) or 'none'}."
+                ),
                 f"算法 {algorithm} 没有“{name}”这一设置；"
                 + (f"是否想用“{near[0]}”？" if near else f"已有：{'、'.join(known) or '无'}。"),
             )
@@ -175,7 +179,9 @@ def _trunk(wanted: Trunk, algorithm: Algorithm) -> str:
 
 def _default_loop(trunk: str) -> LoopSettings:
     if trunk == "frozen":
-        return LoopSettings(batch_size=64, head_lr=3e-5, value_lr=1e-3, schedule="cosine")
+        return LoopSettings(
+            steps=120, batch_size=64, head_lr=2e-5, value_lr=1e-3, schedule="cosine", warmup=10
+        )
     if trunk == "lora":
         return LoopSettings(steps=60, batch_size=8, lr=5e-4, schedule="cosine", warmup=5)
     return LoopSettings()

@@ -1,6 +1,7 @@
 """Joins an algorithm, a model and encoded episodes into a task for the training loop."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from itertools import chain
 
 import torch

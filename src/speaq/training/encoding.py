@@ -9,7 +9,6 @@ state k + 1, within a turn and across turns, and no observation token is ever cr
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +44,7 @@ class Encoded:
     @property
     def action_tokens(self) -> NDArray[np.int64]:
         """(K,) the tokens chosen."""
-        return cast(NDArray[np.int64], self.tokens[self.actions])
+        return self.tokens[self.actions]
 
     @property
     def states(self) -> NDArray[np.int64]:

@@ -165,3 +165,15 @@ def test_unknown_rewards_and_settings_are_refused_before_any_work(name, settings
 def test_impossible_settings_are_refused(name, settings):
     with pytest.raises(SettingsError):
         resolve(name, **settings)(episode("a"))
+
+
+def test_a_withdrawn_thumb_no_longer_counts() -> None:
+    turns = (Turn("observation", "hi"), Turn("action", "hello"))
+    thumb = Feedback("thumb", True, time=1.0, id="a")
+    stars = Feedback("score", 0.25, time=0.5, id="b")
+    back = Feedback("thumb", "withdrawn", time=2.0, id="c")
+    again = Feedback("thumb", False, time=3.0, id="d")
+    assert feedback(Episode(turns, feedback=(stars, thumb))) == [1.0]
+    assert feedback(Episode(turns, feedback=(stars, thumb, back))) == [0.25]
+    assert feedback(Episode(turns, feedback=(thumb, back))) is None
+    assert feedback(Episode(turns, feedback=(thumb, back, again))) == [0.0]

@@ -165,7 +165,7 @@ class RandomWalks:
             tokenizer_object=core,
             bos_token=BEGIN,
             eos_token=END,
-            pad_token=END,
+            pad_token=BEGIN,
             unk_token=BEGIN,
             model_max_length=self.longest + 1,
             clean_up_tokenization_spaces=False,

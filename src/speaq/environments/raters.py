@@ -20,17 +20,16 @@ from dataclasses import replace
 from speaq.core.seeds import generator
 from speaq.experience.episode import Episode, Feedback
 
-WARM = frozenset(
-    (
-        "amazing awesome beautiful best bless bright calm care caring cheer cheerful comfort cozy "
-        "cute dear delicious delight delighted delightful enjoy enjoyable excellent excited "
-        "exciting fantastic favorite favourite fresh friend friendly friends fun gentle gently "
-        "glad good grateful great happiness happy heart help helpful hope hug joy joyful kind "
-        "kindly kindness laugh love lovely luck lucky nice peace peaceful perfect please pleased "
-        "pleasure proud relax relaxing safe smile special success support sure sweet thank "
-        "thankful thanks thoughtful together warm warmth welcome wish wonderful wow yay yes "
-    ).split()
+_WARM_TEXT = (
+    "amazing awesome beautiful best bless bright calm care caring cheer cheerful comfort cozy "
+    "cute dear delicious delight delighted delightful enjoy enjoyable excellent excited "
+    "exciting fantastic favorite favourite fresh friend friendly friends fun gentle gently "
+    "glad good grateful great happiness happy heart help helpful hope hug joy joyful kind "
+    "kindly kindness laugh love lovely luck lucky nice peace peaceful perfect please pleased "
+    "pleasure proud relax relaxing safe smile special success support sure sweet thank "
+    "thankful thanks thoughtful together warm warmth welcome wish wonderful wow yay yes "
 )
+WARM = frozenset(_WARM_TEXT.split())
 """What counts as a warm word, in lower case."""
 
 _YOU = frozenset(("you", "your", "yours", "yourself", "you're", "you'll", "you've"))

@@ -16,7 +16,7 @@ from typing import Any, cast
 
 from speaq.core.errors import DataError, SettingsError
 from speaq.core.registry import load
-from speaq.experience.episode import Episode
+from speaq.experience.episode import Episode, Feedback
 from speaq.experience.lexicons import NEGATIONS, NEGATIVE, POSITIVE
 from speaq.text.units import units
 
@@ -89,16 +89,20 @@ def feedback(episode: Episode) -> list[float] | None:
 
     The rewards written on the turns stay where they are. Onto the last action goes the episode's
     own reward, and the latest feedback event whose value is a number or a thumb (True is 1, False
-    is 0): people change their minds, and the last word counts. Feedback in words is not counted.
+    is 0): people change their minds, and the last word counts. An event of value "withdrawn"
+    takes back the earlier ones of its kind; other feedback in words is not counted.
     """
     actions = episode.actions
     earned = [turn.reward or 0.0 for turn in actions]
     known = any(turn.reward is not None for turn in actions)
-    events = [event for event in episode.feedback if not isinstance(event.value, str)]
+    events: list[Feedback] = []
+    for event in sorted(episode.feedback, key=lambda event: event.time):
+        if event.value == "withdrawn":
+            events = [earlier for earlier in events if earlier.kind != event.kind]
+        elif not isinstance(event.value, str):
+            events.append(event)
     if events:
-        # Of events at the same time the one stored last is the last: `max` takes the first.
-        latest = max(reversed(events), key=lambda event: event.time)
-        earned[-1] += float(latest.value)
+        earned[-1] += float(events[-1].value)
     if episode.reward is not None:
         earned[-1] += episode.reward
     return earned if known or events or episode.reward is not None else None

@@ -39,6 +39,7 @@ def continuation(
     Raises:
         ModelError: the template rewrites earlier messages, so the log's tokens cannot be kept.
     """
+    reply = harmless(model, reply)
     start = _opening_text(model, before) + reply
     whole = _opening_text(model, [*before, Message("assistant", reply), *after])
     if not whole.startswith(start):
@@ -54,7 +55,19 @@ def continuation(
     return model.encode(rest)
 
 
+def harmless(model: LanguageModel, text: str) -> str:
+    """`text` with a zero-width space inside anything that spells a special token.
+
+    Otherwise a person who writes the end-of-message mark could speak in another's name.
+    """
+    for token in model.tokenizer.all_special_tokens:
+        if token in text:
+            text = text.replace(token, f"{token[0]}\u200b{token[1:]}")
+    return text
+
+
 def _opening_text(model: LanguageModel, messages: Sequence[Message]) -> str:
+    messages = [Message(each.speaker, harmless(model, each.text)) for each in messages]
     if model.tokenizer.chat_template is None:
         return "".join(message.text for message in messages)
     listed = [{"role": message.speaker, "content": message.text} for message in messages]

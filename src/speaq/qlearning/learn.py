@@ -177,6 +177,15 @@ def _trunk(wanted: Trunk, algorithm: Algorithm) -> str:
     return wanted
 
 
+def loop_defaults(algorithm: str | Algorithm, settings: LearnSettings) -> LoopSettings:
+    """The loop settings `learn` takes where none are given: they depend on what is trained.
+
+    Raises:
+        SettingsError: no such algorithm, or one that cannot train what the settings ask for.
+    """
+    return _default_loop(_trunk(settings.trunk, _algorithm(algorithm, {})[1]))
+
+
 def _default_loop(trunk: str) -> LoopSettings:
     if trunk == "frozen":
         return LoopSettings(

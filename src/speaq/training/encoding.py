@@ -91,7 +91,8 @@ def _encode(model: LanguageModel, episode: Episode, reward: Reward) -> Encoded:
             continue
         for turn in turns:
             if previous is None:
-                tokens += opening(model, heard)
+                raw = episode.tags.get("prompt") == "raw"  # no chat template stood before it
+                tokens += model.encode(episode.prompt) if raw else opening(model, heard)
             else:
                 tokens += continuation(model, said, *previous, heard)
                 said.append(Message("assistant", previous[0]))

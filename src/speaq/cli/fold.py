@@ -1,0 +1,55 @@
+"""speaq fold: make guidance part of the weights; an ordinary model folder any engine runs.
+
+speaq fold：将引导并入权重，得到任何引擎都能运行的普通模型目录。
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from speaq.cli.inputs import open_model
+from speaq.cli.options import parse
+from speaq.core.errors import EvidenceError
+from speaq.core.language import say
+
+ABOUT = (
+    "Fold the value head into the output layer, at the beta the gate chose.",
+    "以闸门选定的 beta 将价值头并入输出层。",
+)
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Options of `speaq fold`."""
+
+    model: Annotated[str, tyro.conf.Positional]
+    """A model folder with a value head, such as RUN/model."""
+    folder: Annotated[Path, tyro.conf.Positional]
+    """Where the folded model goes."""
+    beta: float | None = None
+    """Strength of guidance; unset: the gate's choice."""
+
+
+def main(args: list[str]) -> None:
+    """Run the verb with its command line."""
+    options = parse(Fold, args, "fold", ABOUT)
+    model = open_model(options.model)
+    model.require_head()
+    beta = options.beta
+    if beta is None:
+        beta = float(model.facts.get("gate", {}).get("best_beta", 0.0))
+        if beta == 0:
+            raise EvidenceError(
+                "No gate has allowed any beta for this model: run speaq evaluate first, or choose "
+                "one yourself with --beta.",
+                "闸门尚未同意该模型的任何 beta：请先运行 speaq evaluate，或用 --beta 自行指定。",
+            )
+    model.fold(beta).save(options.folder)
+    print(
+        say(
+            f"{options.folder} holds the model folded at beta = {beta:g}.",
+            f"{options.folder} 中是以 beta = {beta:g} 合并后的模型。",
+        )
+    )

@@ -1,15 +1,14 @@
 """The command line: `speaq VERB ...`. One file per verb, without logic of its own.
 
 Verbs are entry points of `speaq.verbs`: a module whose docstring begins with one line about it
-(and may hold the same line in Chinese), and in it a function of the remaining arguments. The list
-of verbs is made from the sources, so that asking for help imports no verb and no heavy library.
+(and may hold a line `zh: ...` that says the same), and in it a function of the remaining words.
+The list of verbs is read from the sources: asking for help imports no verb and no heavy library.
 
 Exit codes: 0 done; 2 one sentence said why not; 130 interrupted.
 """
 
 import ast
 import os
-import re
 import sys
 from collections.abc import Sequence
 from importlib.machinery import PathFinder
@@ -17,27 +16,25 @@ from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
 
+from speaq import __version__
 from speaq.core import registry
 from speaq.core.errors import SpeaqError
 from speaq.core.language import language, say
 
-_CHINESE = re.compile(r"[\u4e00-\u9fff]")
 _ORDER = ("demo", "import", "generate", "learn", "evaluate", "fold", "promote", "serve", "doctor")
 
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run `speaq` with a command line, without its first word; return the exit code."""
     words = list(sys.argv[1:] if args is None else args)
-    if not words or words[0] in ("-h", "--help", "help"):
-        print(overview())
-        return 0
-    if words[0] in ("-V", "--version"):
-        from speaq import __version__
-
-        print(f"speaq {__version__}")
-        return 0
     try:
-        run(words[0], words[1:])
+        if not words or words[0] in ("-h", "--help", "help"):
+            print(overview())
+        elif words[0] in ("-V", "--version"):
+            print(f"speaq {__version__}")
+        else:
+            run(words[0], words[1:])
+        sys.stdout.flush()
     except SpeaqError as error:
         return _refuse(error)
     except KeyboardInterrupt:
@@ -47,6 +44,10 @@ def main(args: Sequence[str] | None = None) -> int:
         )
         print(f"\n{sentence}", file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        # The reader, such as `head`, has seen enough. Python would complain when it exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     return 0
 
 
@@ -104,10 +105,9 @@ def about(point: EntryPoint) -> str:
     source = _source(point.module)
     text = ast.get_docstring(ast.parse(source)) if source else None
     lines = (text or "").splitlines()
-    if language() == "zh":
-        lines = [line for line in lines if _CHINESE.search(line)] or lines
-    first = lines[0] if lines else ""
-    return first.removeprefix(f"speaq {point.name}:").removeprefix(f"speaq {point.name}：").strip()
+    chinese = [line.removeprefix("zh:") for line in lines if line.startswith("zh:")]
+    first = chinese[:1] if chinese and language() == "zh" else lines[:1]
+    return "".join(first).removeprefix(f"speaq {point.name}:").strip()
 
 
 def _source(module: str) -> str:

@@ -1,6 +1,6 @@
 """speaq doctor: what this machine has, what will run where, and what is missing.
 
-speaq doctor：本机有什么、各项在何处运行、还缺什么。
+zh: 本机有什么、各项在何处运行、还缺什么。
 """
 
 import platform

@@ -1,6 +1,6 @@
 """speaq evaluate: ask the gate what each strength of guidance would earn, before release.
 
-speaq evaluate：发布之前由闸门预测每种引导强度的收益。
+zh: 发布之前由闸门预测每种引导强度的收益。
 """
 
 from dataclasses import dataclass, field

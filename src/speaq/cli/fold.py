@@ -1,6 +1,6 @@
 """speaq fold: make guidance part of the weights; an ordinary model folder any engine runs.
 
-speaq fold：将引导并入权重，得到任何引擎都能运行的普通模型目录。
+zh: 将引导并入权重，得到任何引擎都能运行的普通模型目录。
 """
 
 from dataclasses import dataclass

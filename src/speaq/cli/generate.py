@@ -1,6 +1,6 @@
 """speaq generate: sample replies to your prompts, with propensities, into an experience store.
 
-speaq generate：对给定提示采样回复，连同生成概率存入经验库。
+zh: 对给定提示采样回复，连同生成概率存入经验库。
 """
 
 from dataclasses import dataclass, field

@@ -1,6 +1,6 @@
 """speaq import: bring a file of prompts, responses and scores into an experience store.
 
-speaq import：将提示、回复与评分文件导入经验库。
+zh: 将提示、回复与评分文件导入经验库。
 """
 
 from dataclasses import dataclass

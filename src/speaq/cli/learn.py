@@ -1,6 +1,6 @@
 """speaq learn: learn from a log what to say; a run folder with a model in it.
 
-speaq learn：从日志中学习该说什么，得到运行目录及其中的模型。
+zh: 从日志中学习该说什么，得到运行目录及其中的模型。
 """
 
 from collections.abc import Mapping, Sequence
@@ -93,12 +93,12 @@ def _options(args: Sequence[str]) -> Learn:
     if isinstance(values.get("options"), Mapping):
         given = cast(Mapping[str, Any], values["options"])
         values["options"] = [f"{name}={value}" for name, value in given.items()]
-    known = {name: values[name] for name in ("algorithm", "learn") if name in values}
+    known = {name: value for name, value in values.items() if name in ("algorithm", "learn")}
     plain = [word for word in args if word not in ("-h", "--help")]
     which, _ = tyro.cli(
         Which,
-        args=plain,
         prog="speaq learn",
+        args=plain,
         default=filled(Which, known, file),
         return_unknown_args=True,
     )

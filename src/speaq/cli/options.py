@@ -119,20 +119,14 @@ def _typed(hint: Any, value: Any, place: str, file: str) -> Any:
         if value is None and type(None) in inner:
             return None
         return _typed(next(each for each in inner if each is not type(None)), value, place, file)
-    if origin is Literal:
-        if value in inner:
-            return value
-    elif origin is tuple:
-        if isinstance(value, list):
-            return tuple(_typed(inner[0], each, place, file) for each in value)
-    elif hint is float:
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            return float(value)
-    elif hint is Path:
-        if isinstance(value, str):
-            return Path(value)
-    elif type(value) is hint:
+    if origin is tuple and isinstance(value, list):
+        return tuple(_typed(inner[0], each, place, file) for each in value)
+    if origin is Literal and value in inner:
         return value
+    # A whole number is a float, true is neither; a path is written as text.
+    accepted = {float: (int, float), Path: (str,)}.get(hint, (hint,))
+    if type(value) in accepted:
+        return hint(value)
     raise _wrong(hint, value, place, file)
 
 

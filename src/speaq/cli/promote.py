@@ -1,6 +1,6 @@
 """speaq promote: make a model live if the gate agrees, list its versions, or go back.
 
-speaq promote：经闸门同意后发布模型，列出版本，或回退。
+zh: 经闸门同意后发布模型，列出版本，或回退。
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,7 @@
-"""speaq serve: answer over HTTP and on a page, and keep every answer and every judgement."""
+"""speaq serve: answer over HTTP and on a page, and keep every answer and every judgement.
+
+zh: 通过 HTTP 与网页回答，并保存每条回答与每次评价。
+"""
 
 import sys
 from dataclasses import dataclass

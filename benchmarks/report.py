@@ -42,10 +42,10 @@ def machine() -> dict[str, Any]:
 def write(arguments: argparse.Namespace, rows: Sequence[dict[str, Any]]) -> None:
     """Print the rows, then means with 95 % intervals over seeds; write `--json` if asked."""
     _table(rows)
-    summary = _summary(rows)
-    if summary:
+    means = summary(rows)
+    if means:
         print()
-        _table(summary)
+        _table(means)
     if arguments.json is not None:
         settings = {
             name: str(value) if isinstance(value, Path) else value
@@ -56,7 +56,7 @@ def write(arguments: argparse.Namespace, rows: Sequence[dict[str, Any]]) -> None
         write_text(arguments.json, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
 
 
-def _summary(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def summary(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Rows alike in every text and in β belong together; their numbers are averaged."""
     groups = defaultdict(list)
     for row in rows:

@@ -35,7 +35,7 @@ def main(args: Sequence[str] | None = None) -> int:
         else:
             run(words[0], words[1:])
         sys.stdout.flush()
-    except SpeaqError as error:
+    except (SpeaqError, FloatingPointError) as error:
         return _refuse(error)
     except KeyboardInterrupt:
         sentence = say(
@@ -66,7 +66,7 @@ def run(verb: str, args: list[str]) -> None:
     point.load()(args)
 
 
-def _refuse(error: SpeaqError) -> int:
+def _refuse(error: Exception) -> int:
     if os.environ.get("SPEAQ_DEBUG") == "1":
         raise error
     print(f"speaq: {error}", file=sys.stderr)

@@ -16,8 +16,7 @@ THINGS = {
 }
 
 
-def write_log(file: Path, language: str, rows: int) -> Path:
-    """A table of `rows` rated replies to 20 prompts, every second one good; Chinese in GBK."""
+def _write(file: Path, language: str, rows: int) -> Path:
     header, question, replies = ENGLISH if language == "en" else CHINESE
     encoding = "utf-8" if language == "en" else "gbk"
     with file.open("w", newline="", encoding=encoding) as stream:
@@ -55,3 +54,10 @@ def speaq(
         return code, said.out, said.err
 
     return run
+
+
+@pytest.fixture
+def write_log(tmp_path: Path) -> Callable[[str, str, int], Path]:
+    """`write_log("a.csv", "zh", 40)`: 40 rated replies to 20 prompts, half of them good, as a
+    table with the columns and the encoding (GBK for Chinese) of its language."""
+    return lambda name, language, rows: _write(tmp_path / name, language, rows)

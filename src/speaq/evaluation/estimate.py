@@ -80,9 +80,21 @@ def weights(log_ratios: Floats) -> Floats:
 
 
 def self_normalised(weight_sums: Floats, reward_sums: Floats) -> Floats:
-    """Σ_j (Σ_i w_ij r_ij)/(Σ_i w_ij) from sums over episodes: (..., J) twice -> (...)."""
-    means: Floats = (reward_sums / weight_sums).sum(-1)
+    """Σ_j (Σ_i w_ij r_ij)/(Σ_i w_ij) from sums over episodes: (..., J) twice -> (...).
+
+    A turn that no episode has any weight in counts 0; its effective sample size is 0 as well.
+    """
+    none = np.zeros_like(weight_sums)
+    means: Floats = np.divide(reward_sums, weight_sums, out=none, where=weight_sums > 0).sum(-1)
     return means
+
+
+def effective_size(w: Floats) -> float:
+    """(Σw)²/Σw² of weights (N,): how many equally weighted episodes say as much."""
+    if not w.any():
+        return 0.0
+    w = w / w.max()  # squares of tiny weights would vanish
+    return float(w.sum() ** 2 / (w**2).sum())
 
 
 def estimates(
@@ -122,7 +134,7 @@ def estimates(
                 high=float(high),
                 gain=predicted - logged_mean,
                 gain_low=float(np.quantile(drawn - logged_draws, tail)),
-                ess=float(w[:, -1].sum() ** 2 / (w[:, -1] ** 2).sum()),
+                ess=effective_size(w[:, -1]),
                 kl=float(scores.kl[number].mean()),
             )
         )

@@ -156,19 +156,42 @@ def _score(
                 logprobs, kls = _policies(
                     model, states[part], actions[part], judges, grid, decoding
                 )
-                steps = np.stack(logprobs)  # (G, N)
+                moved, gap = _ratios(np.stack(logprobs), each, part)
                 for b in range(len(grid)):
-                    np.add.at(log_ratios[b, index], each.turn_ids[part], steps[b] - steps[0])
+                    np.add.at(log_ratios[b, index], each.turn_ids[part], moved[b])
                 kl[:, index] += kls
-                drift[index] += np.bincount(
-                    each.turn_ids[part],
-                    np.nan_to_num(steps[0] - each.behaviour_logprobs[part]),
-                    minlength=turns,
-                )
+                np.add.at(drift[index], each.turn_ids[part], gap)
             running.advance()
     if _is_base_policy(drift, encoded):
         drift[:] = 0
     return Scores(tuple(grid), log_ratios + drift, kl, rewards)
+
+
+def _ratios(logprobs: np.ndarray, each: Encoded, part: slice) -> tuple[np.ndarray, np.ndarray]:
+    """ln π_β/μ at the actions of `part` in two terms, ln π_β/π_0 (G, N) and ln π_0/μ (N,).
+
+    A propensity that is not known is taken to be π_0's. Where π_0 itself could not have drawn the
+    action (top-k, top-p), the first term is all of ln π_β/μ.
+
+    Args:
+        logprobs: (G, N) ln π_β, the first of them π_0's.
+        each: the episode.
+        part: which of its actions.
+
+    Raises:
+        EvidenceError: π_0 could not have drawn an action, and nothing says what did.
+    """
+    logged = each.behaviour_logprobs[part].astype(np.float64)
+    possible = np.isfinite(logprobs[0])
+    if np.isnan(logged[~possible]).any():
+        raise EvidenceError(
+            f"episode {each.id} holds a token that the base model would never draw under this "
+            "decoding, and no propensity; give the gate the decoding that the log was made with.",
+            f"片段 {each.id} 含有在此解码设置下基础模型不可能采样的词元，且没有记录其概率；"
+            "请使用生成该日志时的解码设置。",
+        )
+    start = np.where(possible, logprobs[0], logged)
+    return logprobs - start, np.nan_to_num(start - logged)
 
 
 def _is_base_policy(drift: np.ndarray, encoded: Sequence[Encoded]) -> bool:

@@ -1,6 +1,7 @@
 """What the gate says: one row and one verdict for each β, as a table, a file and a picture."""
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -54,10 +55,14 @@ class GateReport:
         return next(row for row in self.rows if row.estimate.beta == beta)
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON: `beta, predicted, low, high, gain, gain_low, ess, kl, verdict, reason_*`."""
+        """For JSON: `beta, predicted, low, high, gain, gain_low, ess, kl, verdict, reason_*`.
+
+        An infinite divergence, which JSON has no number for, is None.
+        """
         rows = [
             {
                 **asdict(row.estimate),
+                "kl": None if math.isinf(row.estimate.kl) else row.estimate.kl,
                 "verdict": row.verdict,
                 "reason_en": row.reason_en,
                 "reason_zh": row.reason_zh,
@@ -71,7 +76,7 @@ class GateReport:
         """The report that `to_dict` described."""
         rows = tuple(
             BetaRow(
-                Estimate(**{field.name: row[field.name] for field in fields(Estimate)}),
+                _estimate(row),
                 row["verdict"],
                 row["reason_en"],
                 row["reason_zh"],
@@ -105,54 +110,60 @@ class GateReport:
         return "\n".join(lines)
 
 
+def _estimate(row: Mapping[str, Any]) -> Estimate:
+    values = {field.name: row[field.name] for field in fields(Estimate)}
+    return Estimate(**{**values, "kl": math.inf if values["kl"] is None else values["kl"]})
+
+
 def judge(
     estimates: Iterable[Estimate], episodes: int, settings: GateSettings
 ) -> Sequence[BetaRow]:
     """A verdict for each estimate: promote where the evidence suffices, else refuse and say why."""
     needed = max(settings.least_episodes, settings.least_share * episodes)
-    rows = []
-    for e in estimates:
-        if e.beta == 0:
-            rows.append(BetaRow(e, "base", "the base model", "基础模型"))
-        elif e.ess < needed:
-            rows.append(
-                BetaRow(
-                    e,
-                    "refuse",
-                    f"not promoted: the log stands for only {e.ess:.0f} replies of this policy, "
-                    f"{needed:.0f} are needed",
-                    f"不予发布：日志只相当于该策略的 {e.ess:.0f} 条回复，至少需要 {needed:.0f} 条",
-                )
-            )
-        elif e.gain_low <= 0:
-            rows.append(
-                BetaRow(
-                    e,
-                    "refuse",
-                    f"not promoted: the gain could be as low as {e.gain_low:+.3f}",
-                    f"不予发布：收益可能低至 {e.gain_low:+.3f}",
-                )
-            )
-        elif e.kl > settings.most_kl:
-            rows.append(
-                BetaRow(
-                    e,
-                    "refuse",
-                    f"not promoted: {e.kl:.2f} nats from the base model, "
-                    f"at most {settings.most_kl:g} allowed",
-                    f"不予发布：与基础模型相距 {e.kl:.2f} nats，上限为 {settings.most_kl:g}",
-                )
-            )
-        else:
-            rows.append(
-                BetaRow(
-                    e,
-                    "promote",
-                    f"may be promoted: gain of at least {e.gain_low:+.3f}",
-                    f"可以发布：收益至少 {e.gain_low:+.3f}",
-                )
-            )
-    return rows
+    return [_judge(estimate, needed, settings) for estimate in estimates]
+
+
+def _judge(e: Estimate, needed: float, settings: GateSettings) -> BetaRow:
+    if e.beta == 0:
+        return BetaRow(e, "base", "the base model", "基础模型")
+    if math.isinf(e.kl):
+        return BetaRow(
+            e,
+            "refuse",
+            "not promoted: it says things that the log could not hold, because top-k or top-p cut "
+            "them off; a log drawn without either can tell",
+            "不予发布：它会说出日志因 top-k 或 top-p 截断而不可能包含的内容；"
+            "未作截断的日志才能评估",
+        )
+    if e.ess < needed:
+        return BetaRow(
+            e,
+            "refuse",
+            f"not promoted: the log stands for only {e.ess:.0f} replies of this policy, "
+            f"{needed:.0f} are needed",
+            f"不予发布：日志只相当于该策略的 {e.ess:.0f} 条回复，至少需要 {needed:.0f} 条",
+        )
+    if e.gain_low <= 0:
+        return BetaRow(
+            e,
+            "refuse",
+            f"not promoted: the gain could be as low as {e.gain_low:+.3f}",
+            f"不予发布：收益可能低至 {e.gain_low:+.3f}",
+        )
+    if e.kl > settings.most_kl:
+        return BetaRow(
+            e,
+            "refuse",
+            f"not promoted: {e.kl:.2f} nats from the base model, "
+            f"at most {settings.most_kl:g} allowed",
+            f"不予发布：与基础模型相距 {e.kl:.2f} nats，上限为 {settings.most_kl:g}",
+        )
+    return BetaRow(
+        e,
+        "promote",
+        f"may be promoted: gain of at least {e.gain_low:+.3f}",
+        f"可以发布：收益至少 {e.gain_low:+.3f}",
+    )
 
 
 def plot_gate(report: GateReport, path: Path) -> None:

@@ -38,8 +38,12 @@ class Demo:
 def main(args: list[str]) -> None:
     """Run the verb with its command line."""
     options = tyro.cli(Demo, args=args, prog="speaq demo", description=Demo.__doc__)
+    import torch
+
+    from speaq.core.devices import threads
     from speaq.evaluation.showcase import Showcase
 
+    torch.set_num_threads(threads())
     start = time.perf_counter()
     showcase = Showcase(
         folder=options.folder,

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import uvicorn
 from openai import OpenAI
-from speaq.experience.store import ExperienceStore
 
+from speaq.experience.store import ExperienceStore
 from speaq.models.language_model import LanguageModel
 from speaq.serving.answering import Desk
 from speaq.serving.app import application

@@ -5,9 +5,9 @@ import socket
 import httpx
 import openai
 import pytest
-from speaq.experience.store import ExperienceStore
 
 from speaq.core.errors import DataError, ModelError, SettingsError
+from speaq.experience.store import ExperienceStore
 from speaq.serving.app import application
 from speaq.serving.keys import KeyRing, new_key
 from speaq.serving.settings import ServingSettings, is_loopback

@@ -3,6 +3,7 @@ import threading
 
 import httpx
 import pytest
+
 from speaq.experience.store import ExperienceStore
 
 

@@ -4,6 +4,7 @@ import copy
 import dataclasses
 import difflib
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -209,22 +210,25 @@ def _student(
     causal = model.causal if trunk == "frozen" else copy.deepcopy(model.causal)
     causal.requires_grad_(trunk == "full")
     if trunk == "lora":
-        from peft import LoraConfig, get_peft_model
-
-        torch.manual_seed(derive(seed, "lora"))
-        causal = get_peft_model(
-            causal,
-            LoraConfig(
-                r=settings.lora_rank,
-                lora_alpha=2 * settings.lora_rank,
-                target_modules="all-linear",
-                task_type="CAUSAL_LM",
-            ),
-        )
+        causal = _with_adapters(causal, settings.lora_rank, derive(seed, "lora"))
     causal.eval()  # dropout stays off: the log's propensities were made without it
     student = LanguageModel(causal, model.tokenizer, model.origin, facts=dict(model.facts))
     members = split.members * algorithm.heads_per_member
     return student.with_head(replace(head, members=members))
+
+
+def _with_adapters(causal: Any, rank: int, seed: int) -> Any:
+    """LoRA adapters on every linear layer of the trunk, freshly drawn."""
+    from peft import LoraConfig, get_peft_model
+
+    torch.manual_seed(seed)
+    settings = LoraConfig(
+        r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type="CAUSAL_LM"
+    )
+    with warnings.catch_warnings():
+        # peft asks transformers by a name that transformers has deprecated.
+        warnings.filterwarnings("ignore", ".*is_gradient_checkpointing", FutureWarning)
+        return get_peft_model(causal, settings)
 
 
 def _finished(

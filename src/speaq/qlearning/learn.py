@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from speaq.core import registry
+from speaq.core.devices import batch_dtype
 from speaq.core.errors import DataError, SettingsError
 from speaq.core.runs import RunFolder
 from speaq.core.seeds import derive
@@ -135,7 +136,9 @@ def learn(  # noqa: PLR0913  the public door: every argument is a choice of the 
     if trunk == "frozen":
         centre = settings.temperature if head.kind == "tied" else None
         features = cache_features(student, encoded, path / "features", centre)
-    learner = Learner(student, chosen, encoded, features, seen)
+    # Adapters are trained as mixed precision does; a whole model keeps its own precision.
+    half = trunk == "lora" and batch_dtype() == torch.bfloat16
+    learner = Learner(student, chosen, encoded, features, seen, half=half)
     train(learner, len(encoded), loop, run, seed)
     plot_curves(run)
     return Run(_finished(student, chosen, trunk, split, resolved, len(encoded)), path, name)
@@ -193,7 +196,7 @@ def _default_loop(trunk: str) -> LoopSettings:
             steps=120, batch_size=64, head_lr=2e-5, value_lr=1e-3, schedule="cosine", warmup=10
         )
     if trunk == "lora":
-        return LoopSettings(steps=60, batch_size=8, lr=5e-4, schedule="cosine", warmup=5)
+        return LoopSettings(steps=48, batch_size=8, lr=5e-4, schedule="cosine", warmup=5)
     return LoopSettings()
 
 

@@ -1,7 +1,6 @@
 """Joins an algorithm, a model and encoded episodes into a task for the training loop."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from itertools import chain
 
 import torch
@@ -25,6 +24,8 @@ class Learner:
         encoded: N episodes.
         features: cached hidden states of a frozen trunk; None runs the trunk in every step.
         seen: (M, N) bool, which ensemble member may learn from which episode.
+        half: make products in bfloat16; weights stay as they are. Always so where the features
+            of a frozen trunk are no finer.
     """
 
     def __init__(
@@ -34,12 +35,15 @@ class Learner:
         encoded: Sequence[Encoded],
         features: Features | None,
         seen: Tensor,
+        *,
+        half: bool = False,
     ) -> None:
         self.model = model
         self.algorithm = algorithm
         self.encoded = encoded
         self.features = features
         self.seen = seen
+        self.half = half or (features is not None and features.dtype == torch.bfloat16)
         self.head = model.require_head()
         self.target = target_of(self.head) if algorithm.target_every else None
         hidden_size = model.output_table.shape[1]
@@ -80,20 +84,18 @@ class Learner:
             self.algorithm.discount,
             self.seen[:, list(indices)],
         ).to(self.model.output_table.device)
-        view = View(
-            batch=batch,
-            hidden=self._hidden(batch, indices),
-            centres=self._centres(batch, indices),
-            head=self.head,
-            target=self.target,
-            extra=self.extra,
-            output_table=self.model.output_table,
-            episodes=float(self.seen.float().sum(1).mean()),
-            trains_policy=len(self.policy) > 0,
-        )
-        # A frozen trunk's states are as coarse as the precision they were made in; the heads'
-        # products need be no finer. A trained trunk keeps its own.
-        with self.model.for_batches().fast_products() if self.features else nullcontext():
+        with torch.autocast(batch.tokens.device.type, torch.bfloat16, enabled=self.half):
+            view = View(
+                batch=batch,
+                hidden=self._hidden(batch, indices),
+                centres=self._centres(batch, indices),
+                head=self.head,
+                target=self.target,
+                extra=self.extra,
+                output_table=self.model.output_table,
+                episodes=float(self.seen.float().sum(1).mean()),
+                trains_policy=len(self.policy) > 0,
+            )
             return self.algorithm.loss(view)
 
     def after_step(self, step: int) -> None:

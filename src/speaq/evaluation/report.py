@@ -186,10 +186,14 @@ def plot_gate(report: GateReport, path: Path) -> None:
                 color="#1f5fa8" if good else "#9a9a9a",
                 markerfacecolor="#1f5fa8" if good else "white",
             )
+            axis.annotate(
+                f"{e.beta:g}", (vars(e)[name], e.high), (0, 3), textcoords="offset points",
+                ha="center", fontsize=8, color="#555555",
+            )  # fmt: skip
         axis.set_xlabel("β" if name == "beta" else "KL from the base model, nats per episode")
         axis.grid(alpha=0.25)
         axis.axhline(report.rows[0].estimate.predicted, color="#c05020", lw=1, ls="--")
     figure.axes[0].set_ylabel(f"predicted reward, {report.level:.0%} interval")
-    figure.axes[0].set_title("filled: may be promoted", fontsize=9, loc="left")
+    figure.axes[0].set_title("numbers: β; filled: may be promoted", fontsize=9, loc="left")
     with replacing_file(path) as temporary:
         figure.savefig(temporary, dpi=110, format="png")

@@ -31,7 +31,7 @@ from speaq.models.versions import Registry
 from speaq.qlearning.learn import LearnSettings, learn
 
 DECODING = Decoding(temperature=0.8, max_new_tokens=32)
-BETAS = (4.0, 8.0, 16.0, 32.0, 64.0)
+BETAS = (2.0, 4.0, 8.0, 16.0, 32.0)
 PROMPTS_AT_ONCE = 4
 """Prompts logged between two commits to the store."""
 
@@ -168,9 +168,26 @@ class Showcase:
                 seconds["learn"],
             ),
         }
+        self._describe({name: row for name, (row, _) in rows.items()})
         report = self._report()
         plot_arms({name: row for name, (row, _) in rows.items()}, self.folder / "plots")
         return table(rows, report)
+
+    def _describe(self, rows: dict[str, Measured]) -> None:
+        """Write what was measured into the folded model's facts and card."""
+        metrics = {
+            f"reward on unseen prompts, {name}": {
+                "value": row.reward,
+                "low": row.low,
+                "high": row.high,
+            }
+            for name, row in rows.items()
+        }
+        folder = self.folder / "folded"
+        model = load(folder)
+        if model.facts.get("metrics") != metrics:
+            model.facts["metrics"] = metrics
+            model.save(folder)
 
     def _measure(self, name: str, folder: str | None, beta: float) -> Measured:
         """One row, from its file if it is there."""

@@ -46,14 +46,20 @@ def ridge(view: View) -> Tensor:
 
     θ_A are the advantage's parameters, ‖φ‖² the squared size of one episode's features and N the
     episodes a member learns from. So a weight of 1 counts as much as one typical episode that
-    says "no advantage", whatever the scale of the hidden states and the length of the log.
+    says "no advantage", whatever the scale of the hidden states and the length of the log. For
+    heads whose projection is learnt as well, φ is what the table is multiplied with.
     """
     head, batch = view.head, view.batch
     with torch.no_grad():
-        vectors = head.output_table[batch.actions]  # (B, K, D)
-        if view.centres is not None:
-            vectors = vectors - view.centres
-        sizes = vectors.square().sum(-1) * view.hidden[:, :-1].square().sum(-1)  # (B, K)
+        states = view.hidden[:, :-1]
+        if head.settings.kind == "tied":
+            vectors = head.output_table[batch.actions]  # (B, K, D)
+            if view.centres is not None:
+                vectors = vectors - view.centres
+            sizes = vectors.square().sum(-1) * states.square().sum(-1)  # (B, K)
+        else:
+            features = head.features(states.reshape(-1, states.shape[-1]))  # (M, B·K, F)
+            sizes = features.square().sum(-1).mean(0).view(batch.actions.shape)
         typical = torch.where(batch.action_mask, sizes, 0.0).sum(1).mean()
     squares = torch.stack([p.square().sum() for p in head.advantage_parameters()]).sum()
     return 0.5 * squares / head.members * typical / view.episodes

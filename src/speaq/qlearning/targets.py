@@ -9,8 +9,8 @@ from speaq.models.head import ValueHead
 
 
 def target_of(head: ValueHead) -> ValueHead:
-    """A copy of `head` that takes no gradients."""
-    target = copy.deepcopy(head)
+    """A copy of `head` that takes no gradients. The model's output table stays shared."""
+    target = copy.deepcopy(head, {id(head.output_table): head.output_table})
     for parameter in target.parameters():
         parameter.requires_grad_(False)
     return target

@@ -137,8 +137,14 @@ def _action_tokens(
 
 
 def _shorten(encoded: Encoded, limit: int) -> Encoded:
+    if encoded.actions[0] == 0:
+        raise DataError(
+            f"episode {encoded.id} begins with a reply to nothing; a token must stand before it.",
+            f"片段 {encoded.id} 以没有提示的回复开头；其前至少须有一个词元。",
+            field="turns",
+        )
     excess = len(encoded.tokens) - limit
-    if excess <= 0 and encoded.actions[0] > 0:
+    if excess <= 0:
         return encoded
     if excess >= encoded.actions[0]:
         raise DataError(

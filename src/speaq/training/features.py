@@ -107,11 +107,11 @@ def cache_features(
     progress = folder / f"{name}.json"
     pieces = _pieces(encoded)
     # States cached together with centres are the same states.
-    written = [progress] if features.centres else sorted(folder.glob(f"{key}*.json"))
-    done = max((_pieces_done(file) for file in written), default=0)
     with storage_errors(features.file):
         folder.mkdir(parents=True, exist_ok=True)
-        _reserve(features)
+        _reserve(features, progress)
+    written = [progress] if features.centres else sorted(folder.glob(f"{key}*.json"))
+    done = max((_pieces_done(file) for file in written), default=0)
     if done < len(pieces):
         _compute(model, encoded, features, centre_temperature, done, progress)
     return features
@@ -131,12 +131,18 @@ def _pieces_done(progress: Path) -> int:
     return int(json.loads(progress.read_text())["pieces"]) if progress.exists() else 0
 
 
-def _reserve(features: Features) -> None:
-    """Make the files at their full length now, so that a full disk is met before the work."""
+def _reserve(features: Features, progress: Path) -> None:
+    """Make the files at their full length now, so that a full disk is met before the work.
+
+    What is known of the work done on a file that was missing or cut is forgotten.
+    """
     size = int(features.offsets[-1]) * features.hidden_size * features.dtype.itemsize
     for file in (features.file, features.centres):
         if file is None or (file.exists() and file.stat().st_size == size):
             continue
+        every = file.parent.glob(f"{features.file.stem}*.json")
+        for claim in list(every) if file == features.file else [progress]:
+            claim.unlink(missing_ok=True)
         with file.open("wb") as stream:
             block = bytes(1 << 22)
             for start in range(0, size, len(block)):

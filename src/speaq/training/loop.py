@@ -13,10 +13,11 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from speaq.core.errors import SettingsError
+from speaq.core.errors import SettingsError, StorageError
 from speaq.core.files import replacing_folder
 from speaq.core.progress import bar
 from speaq.core.runs import RunFolder
@@ -113,7 +114,7 @@ def train(task: Task, episodes: int, settings: LoopSettings, run: RunFolder, see
     """Train `task` on `episodes` episodes, from the run's last checkpoint if it has one.
 
     Raises:
-        FloatingPointError: the loss is not finite; the last checkpoint is kept.
+        FloatingPointError: loss or gradient is not finite; the last checkpoint is kept.
         StorageError: a checkpoint could not be written; the one before it is kept.
     """
     optimiser = _optimiser(task, settings)
@@ -166,16 +167,23 @@ def _step(
     optimiser.zero_grad(set_to_none=True)
     loss, figures = task.loss(indices)
     value = float(loss.detach())
-    if not np.isfinite(value):
-        raise FloatingPointError(
-            f"the loss is {value} at step {step + 1}; lower the learning rate or check the rewards"
-        )
+    _require_finite("loss", value, step)
     torch.autograd.backward(loss)
-    if settings.clip_norm:
-        for group in optimiser.param_groups:
-            torch.nn.utils.clip_grad_norm_(group["params"], settings.clip_norm)
+    for group in optimiser.param_groups:
+        limit = settings.clip_norm or float("inf")
+        norm = float(torch.nn.utils.clip_grad_norm_(group["params"], limit))
+        # Else the weights would be ruined now and kept before the next loss tells.
+        _require_finite("gradient", norm, step)
     optimiser.step()
     return value, figures
+
+
+def _require_finite(what: str, value: float, step: int) -> None:
+    if not np.isfinite(value):
+        raise FloatingPointError(
+            f"the {what} is {value} at step {step + 1}; lower the learning rate or check the "
+            "rewards"
+        )
 
 
 def _keep(task: Task, optimiser: torch.optim.AdamW, run: RunFolder, step: int) -> None:
@@ -187,12 +195,18 @@ def _keep(task: Task, optimiser: torch.optim.AdamW, run: RunFolder, step: int) -
     for index, state in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser.{index}.{key}": tensor for key, tensor in state.items()}
     older = run.checkpoints()
-    with replacing_folder(run.checkpoint(step)) as folder:
-        save_file(
-            {key: tensor.detach().cpu().contiguous().clone() for key, tensor in tensors.items()},
-            folder / "state.safetensors",
-        )
-        (folder / "step.json").write_text(json.dumps({"step": step}))
+    whole = {key: tensor.detach().cpu().contiguous().clone() for key, tensor in tensors.items()}
+    try:
+        with replacing_folder(run.checkpoint(step)) as folder:
+            save_file(whole, folder / "state.safetensors")
+            (folder / "step.json").write_text(json.dumps({"step": step}))
+    except SafetensorError as error:
+        raise StorageError(
+            f"{run.checkpoint(step)} could not be written ({error}); the checkpoint before it is "
+            "kept. Free some space, then run the same command again.",
+            f"无法写入 {run.checkpoint(step)}（{error}）；上一个检查点仍在。"
+            "请腾出空间后重新运行同一命令。",
+        ) from error
     # Only once the new one stands: a crash in between leaves two, never none.
     for folder in older:
         if folder != run.checkpoint(step):

@@ -8,6 +8,7 @@ os.environ.update(
     SPEAQ_LANG="en",
     SPEAQ_PROGRESS="0",
     SPEAQ_THREADS="1",
+    SPEAQ_BATCH_DTYPE="float32",
     SPEAQ_DEVICE="cpu",
     TOKENIZERS_PARALLELISM="false",
 )

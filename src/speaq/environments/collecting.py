@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 
 from speaq.core.errors import SettingsError
 from speaq.core.files import digest
+from speaq.core.seeds import derive
 from speaq.environments.logs import generate_log
 from speaq.experience.store import ExperienceStore
 from speaq.models.decoding import Decoding
@@ -36,7 +37,8 @@ def collect(
         raise SettingsError(
             f"samples = {samples} must be at least 1.", f"samples = {samples} 至少为 1。"
         )
-    run = digest(model.name, repr(asdict(decoding)), f"{beta:g} {seed} {samples}", *prompts)[:16]
+    policy = digest(model.name, _head(model, beta), repr(asdict(decoding)), f"{beta:g}")
+    run = digest(policy, f"{seed} {samples}", *prompts)[:16]
     have = Counter(
         episode.prompt for episode in store.iterate(None) if episode.tags.get("collection") == run
     )
@@ -47,12 +49,19 @@ def collect(
         if all(have[prompt] >= samples for prompt in part):
             continue
         title = f"prompts {start + len(part)}/{len(prompts)}"
-        # Random numbers depend on the place within a portion; a seed of its own keeps portions
-        # from sharing them.
-        episodes, _ = generate_log(
-            model, part, samples, decoding, seed=seed + start, beta=beta, title=title
-        )
+        # Random numbers and ids depend on the seed and the place within a portion; one seed for
+        # each policy and portion keeps them apart.
+        own = derive(seed, policy, start)
+        episodes, _ = generate_log(model, part, samples, decoding, seed=own, beta=beta, title=title)
         new += store.append(
             *(replace(each, tags={**each.tags, "collection": run}) for each in episodes)
         )
     return new
+
+
+def _head(model: LanguageModel, beta: float) -> str:
+    """Digest of the value head where it guides; empty where it does not."""
+    if beta == 0:
+        return ""
+    tensors = sorted(model.require_head().state_dict().items())
+    return digest(*(tensor.float().cpu().numpy().tobytes() for _, tensor in tensors))

@@ -215,6 +215,8 @@ def _keep(task: Task, optimiser: torch.optim.AdamW, run: RunFolder, step: int) -
 
 def _restore(task: Task, optimiser: torch.optim.AdamW, run: RunFolder) -> int:
     """Load the last checkpoint, if any, and return its step."""
+    for half_written in (run.path / "checkpoints").glob(".*"):
+        shutil.rmtree(half_written)
     found = run.checkpoints()
     if not found:
         return 0

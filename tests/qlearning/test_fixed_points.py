@@ -182,7 +182,7 @@ def test_direct_advantage_reaches_the_advantages_of_the_policy(view_of, gamma):
 @pytest.mark.parametrize("gamma", [0.99, 0.5])
 def test_ilql_reaches_the_optimum_as_the_expectile_rises(view_of, gamma):
     tree = Tree(seed=2)
-    algorithm = ILQL(discount=gamma, expectile=0.999, cql=0)
+    algorithm = ILQL(discount=gamma, expectile=0.999, cql=0, ridge=0)
     view = tree.view(algorithm, view_of, table_head(tree, members=2))
     fit(algorithm, view, 1500, every=5, polyak=0.5)
     assert_same(learnt_q(tree, view.head), tree.values(gamma, best=True))
@@ -191,7 +191,7 @@ def test_ilql_reaches_the_optimum_as_the_expectile_rises(view_of, gamma):
 def test_ilql_at_one_half_is_the_policy_again(view_of):
     """τ = 0.5 is the mean over the log's actions: SARSA, so Q^π and not Q*."""
     tree = Tree(seed=2)
-    algorithm = ILQL(discount=0.9, expectile=0.5, cql=0)
+    algorithm = ILQL(discount=0.9, expectile=0.5, cql=0, ridge=0)
     view = tree.view(algorithm, view_of, table_head(tree, members=2))
     fit(algorithm, view, 800, every=5, polyak=0.5)
     assert_same(learnt_q(tree, view.head), tree.values(0.9, best=False))
@@ -215,7 +215,7 @@ def test_truncation_bootstraps_and_termination_does_not(view_of):
 
     def q_of_first_action(episodes):
         tree.episodes = episodes
-        algorithm = ILQL(discount=0.5, expectile=0.5, cql=0)
+        algorithm = ILQL(discount=0.5, expectile=0.5, cql=0, ridge=0)
         view = tree.view(algorithm, view_of, table_head(tree, members=2))
         fit(algorithm, view, 800, every=5, polyak=0.5)
         return learnt_q(tree, view.head)[((), 1)]

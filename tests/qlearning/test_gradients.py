@@ -16,7 +16,7 @@ from speaq.training.batch import collate
 VALUE_LEARNERS = [
     MonteCarlo(ridge=0),
     DirectAdvantage(ridge=0),
-    ILQL(cql=0.1, cql_states=0),
+    ILQL(cql=0.1, cql_states=0, ridge=0),
 ]
 
 
@@ -72,7 +72,7 @@ def test_a_member_learns_nothing_from_an_episode_kept_from_it(
 
 def test_an_unseen_episode_changes_nothing_for_the_member(ragged, random_head, view_of):
     """Other rewards, other actions in an episode kept from member 0: the same gradient."""
-    algorithm = ILQL(cql=0.5, cql_states=0)
+    algorithm = ILQL(cql=0.5, cql_states=0, ridge=0)
     found = []
     for other in (0, 1):
         batch, hidden = ragged(0, [2, 3], members=2)
@@ -96,7 +96,7 @@ def test_an_unseen_episode_changes_nothing_for_the_member(ragged, random_head, v
 def test_targets_take_no_gradient(ragged, random_head, view_of):
     batch, hidden = ragged(0, [2, 5, 1])
     batch.member_mask.fill_(True)
-    algorithm = ILQL(cql=0.1)
+    algorithm = ILQL(cql=0.1, ridge=0)
     head = random_head("linear", 2)
     view = view_of(algorithm, batch, hidden, head)
     loss, _ = algorithm.loss(view)
@@ -110,7 +110,7 @@ def test_td_error_does_not_pull_the_value_it_bootstraps_from(ragged, random_head
     """With V at the expectile of Q̄ its own loss is flat; the Q loss must not move it either."""
     batch, hidden = ragged(0, [3, 4])
     batch.member_mask.fill_(True)
-    algorithm = ILQL(cql=0)
+    algorithm = ILQL(cql=0, ridge=0)
     head = random_head("linear", 2)
     view = view_of(algorithm, batch, hidden, head)
     with torch.no_grad():  # Q̄ = 0 = V
@@ -128,7 +128,7 @@ def test_expectile_does_not_pull_the_q_it_follows(ragged, random_head, view_of):
     batch.member_mask.fill_(True)
     batch.rewards.zero_()
     batch.discounts.zero_()
-    algorithm = ILQL(cql=0)
+    algorithm = ILQL(cql=0, ridge=0)
     head = random_head("linear", 2)
     view = view_of(algorithm, batch, hidden, head)
     with torch.no_grad():  # the online twins are exactly right, the targets are not
@@ -175,7 +175,7 @@ def test_what_a_user_says_between_turns_is_never_credited(algorithm, tiny, encod
     model.causal = copy.deepcopy(tiny.causal).requires_grad_(False)
     model.with_head(HeadSettings(kind="linear", members=algorithm.heads_per_member))
     if isinstance(algorithm, ILQL):
-        algorithm = ILQL(cql=0)
+        algorithm = ILQL(cql=0, ridge=0)
     learner = Learner(model, algorithm, [episode], None, torch.ones(1, 1, dtype=torch.bool))
     loss, _ = learner.loss([0])
     loss.backward()

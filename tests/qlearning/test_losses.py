@@ -138,8 +138,8 @@ def test_direct_advantage(ragged, random_head, view_of, seed, lengths, members):
 def test_ilql(ragged, random_head, view_of, seed, lengths, members, expectile):
     batch, hidden = ragged(seed, lengths, members)
     head = random_head("linear", 2 * members)
-    algorithm = ILQL(expectile=expectile, cql=0.3, cql_states=0, awac=0)
-    view = view_of(algorithm, batch, hidden, head)
+    algorithm = ILQL(expectile=expectile, cql=0.3, cql_states=0, awac=0, ridge=0)
+    view = view_of(algorithm, batch, hidden, head, trains_policy=True)
     network = view.extra["expectile_value"]
     stream = torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -295,7 +295,7 @@ def test_conservative_states_are_a_sample_of_the_seen_ones(ragged, random_head, 
     batch, hidden = ragged(1, [6, 6, 6, 6])
     batch.member_mask.fill_(True)
     head = random_head("linear", 2)
-    few, every = ILQL(cql=1, cql_states=3), ILQL(cql=1, cql_states=0)
+    few, every = ILQL(cql=1, cql_states=3, ridge=0), ILQL(cql=1, cql_states=0, ridge=0)
     torch.manual_seed(0)
     view = view_of(every, batch, hidden, head)
     exact = float(every.loss(view)[1]["cql"])
@@ -370,3 +370,38 @@ def test_filtered_cloning_keeps_the_best_and_their_ties():
     assert FilteredCloning(top=0.2).select(returns).tolist() == [False] * 3 + [True] * 2
     assert FilteredCloning(top=1.0).select(returns).all()
     assert Cloning().select(returns).all()
+
+
+@torch.enable_grad()
+def test_conservatism_beside_a_policy_is_at_rest_where_the_log_is_the_policys() -> None:
+    generator = torch.Generator().manual_seed(5)
+    hidden = torch.randn(6, 4, generator=generator)
+    output_table = torch.randn(9, 4, generator=generator)
+    policy = torch.softmax(hidden @ output_table.T, dim=-1)  # (N, V)
+    features = torch.zeros(6, 3, requires_grad=True)
+    table = torch.randn(9, 3, generator=generator)
+    # The expected penalty over actions drawn from the policy, by enumeration.
+    total = torch.stack(
+        [
+            (
+                policy[:, a]
+                * conservatism(features, table, torch.full((6,), a), (hidden, output_table))
+            ).sum()
+            for a in range(9)
+        ]
+    ).sum()
+    total.backward()
+    torch.testing.assert_close(features.grad, torch.zeros(6, 3), atol=1e-5, rtol=0)
+    torch.testing.assert_close(total.detach(), torch.tensor(0.0), atol=1e-5, rtol=0)
+
+
+def test_conservatism_beside_a_policy_equals_its_definition() -> None:
+    generator = torch.Generator().manual_seed(6)
+    hidden, output_table = torch.randn(5, 4, generator=generator), torch.randn(8, 4)
+    features, table = torch.randn(5, 3, generator=generator), torch.randn(8, 3)
+    actions = torch.tensor([0, 3, 7, 7, 2])
+    mu = torch.softmax(hidden @ output_table.T, dim=-1)
+    advantages = features @ table.T
+    slow = (mu * advantages.exp()).sum(1).log() - advantages[range(5), actions]
+    fast = conservatism(features, table, actions, (hidden, output_table))
+    torch.testing.assert_close(fast, slow)

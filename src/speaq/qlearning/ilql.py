@@ -20,7 +20,13 @@ from torch import Tensor, nn
 from speaq.core.errors import SettingsError
 from speaq.models.head import StateValues, ValueHead
 from speaq.qlearning.algorithm import View, total
-from speaq.qlearning.operations import conservatism, masked_mean, policy_logprobs, weighted_mean
+from speaq.qlearning.operations import (
+    conservatism,
+    masked_mean,
+    policy_logprobs,
+    ridge,
+    weighted_mean,
+)
 
 
 @dataclass(frozen=True)
@@ -32,13 +38,15 @@ class ILQL:
     expectile: float = 0.7
     """τ in (0, 1): 0.5 is the mean of Q over the log's actions, towards 1 their maximum."""
     cql: float = 0.1
-    """Weight of the conservative term."""
+    """Weight of the conservative term; relative to the policy where that is frozen."""
     cql_states: int = 256
     """States per batch the conservative term is estimated on; 0 takes all."""
     awac: float = 1.0
     """Weight of the policy term, where the policy is trained."""
     awac_beta: float = 0.0
     """Advantage weighting exp(β(Q - V)) of the policy term; 0 is plain cloning."""
+    ridge: float = 1.0
+    """Prior on advantages on a frozen trunk, in episodes; see `operations.ridge`."""
     target_every: int = 5
     """Steps between updates of the target network."""
     target_rate: float = 0.1
@@ -85,6 +93,8 @@ class ILQL:
         }
         if self.cql:
             terms["cql"] = self.cql * self._conservative(view)
+        if self.ridge and not view.trains_policy:
+            terms["ridge"] = self.ridge * ridge(view)
         if view.trains_policy and self.awac:
             advantage = (lower - values[..., :-1]).mean(0).detach()
             terms["awac"] = self.awac * self._policy(view, advantage)
@@ -101,7 +111,8 @@ class ILQL:
         actions = view.batch.actions.reshape(-1)[places]
         # An episode teaches only the members that may see it.
         seen = view.batch.member_mask.repeat_interleave(K, dim=1)[:, places]  # (M, N)
-        return cql_loss(view.head, states, actions, seen.repeat_interleave(2, dim=0))
+        policy = None if view.trains_policy else (states, view.output_table.float())
+        return cql_loss(view.head, states, actions, seen.repeat_interleave(2, dim=0), policy)
 
     def _policy(self, view: View, advantage: Tensor) -> Tensor:
         logprobs = policy_logprobs(view.hidden[:, :-1], view.output_table, view.batch.actions)
@@ -138,7 +149,13 @@ def expectile_loss(q_values: Tensor, values: Tensor, weights: Tensor, expectile:
     return weighted_mean(side * error**2, weights)
 
 
-def cql_loss(head: ValueHead, states: Tensor, actions: Tensor, seen: Tensor) -> Tensor:
+def cql_loss(
+    head: ValueHead,
+    states: Tensor,
+    actions: Tensor,
+    seen: Tensor,
+    policy: tuple[Tensor, Tensor] | None = None,
+) -> Tensor:
     """Mean over seen states of ln Σ_a exp A - A(a), summed over each pair of twins.
 
     Args:
@@ -146,10 +163,11 @@ def cql_loss(head: ValueHead, states: Tensor, actions: Tensor, seen: Tensor) -> 
         states: (N, D).
         actions: (N,) tokens taken.
         seen: (2M, N) bool.
+        policy: see `operations.conservatism`.
     """
     features = head.features(states)
     penalties = [
-        masked_mean(conservatism(features[m], head.member_table(m), actions), seen[m])
+        masked_mean(conservatism(features[m], head.member_table(m), actions, policy), seen[m])
         for m in range(head.members)
     ]
     return 2 * torch.stack(penalties).mean()

@@ -55,3 +55,31 @@ def test_chosen_scores_of_any_leading_shape():
     actions = torch.randint(7, (2, 3))
     expected = (features @ table.T).gather(-1, actions[..., None])[..., 0]
     torch.testing.assert_close(vocabulary.chosen_scores(features, table, actions), expected)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 12), st.integers(2, 9), st.integers(1, 60))
+def test_best_and_mean_scores_in_chunks(rows, size, elements):
+    torch.manual_seed(rows * 1000 + size)
+    features, table = torch.randn(rows, 3, requires_grad=True), torch.randn(size, 3)
+    policy, policy_table = torch.randn(rows, 5), torch.randn(size, 5)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(vocabulary, "CHUNK_ELEMENTS", elements)
+        best, tokens = vocabulary.chunked_max(features, table)
+        mean = vocabulary.chunked_mean(policy, policy_table, features, table)
+    assert best.shape == tokens.shape == mean.shape == (rows,)
+    assert not best.requires_grad and not mean.requires_grad
+    features = features.detach()
+    for row in range(rows):
+        scores = [float(features[row] @ vector) for vector in table]
+        assert float(best[row]) == pytest.approx(max(scores), abs=1e-5)
+        assert scores[tokens[row]] == pytest.approx(max(scores), abs=1e-5)
+        likely = torch.softmax(torch.stack([policy[row] @ each for each in policy_table]), 0)
+        expected = sum(float(p) * score for p, score in zip(likely, scores, strict=True))
+        assert float(mean[row]) == pytest.approx(expected, abs=1e-5)
+
+
+def test_the_lowest_of_equal_tokens_is_best():
+    best, tokens = vocabulary.chunked_max(torch.ones(2, 1), torch.tensor([[1.0], [3.0], [3.0]]))
+    assert best.tolist() == [3.0, 3.0]
+    assert tokens.tolist() == [1, 1]

@@ -43,3 +43,31 @@ def _logsumexp(features: Tensor, table: Tensor) -> Tensor:
 def chosen_logprobs(features: Tensor, table: Tensor, actions: Tensor) -> Tensor:
     """ln softmax(features · tableᵀ)[action]: (N, F), (V, F), (N,) -> (N,)."""
     return chosen_scores(features, table, actions).float() - chunked_logsumexp(features, table)
+
+
+@torch.no_grad()
+def chunked_max(features: Tensor, table: Tensor) -> tuple[Tensor, Tensor]:
+    """Best score and the token that has it: (N, F), (V, F) -> (N,), (N,). Takes no gradient.
+
+    Among equal scores the lowest token wins.
+    """
+    best = [(part @ table.T).float().max(-1) for part in _pieces(features, table)]
+    return torch.cat([each.values for each in best]), torch.cat([each.indices for each in best])
+
+
+@torch.no_grad()
+def chunked_mean(policy: Tensor, policy_table: Tensor, features: Tensor, table: Tensor) -> Tensor:
+    """Mean score under a policy, Σ_v π(v)·(features · table[v]), π = softmax(policy · its table).
+
+    policy (N, D), policy_table (V, D), features (N, F), table (V, F) -> (N,). Takes no gradient.
+    """
+    pieces = zip(_pieces(policy, table), _pieces(features, table), strict=True)
+    means = [
+        (torch.softmax((logits @ policy_table.T).float(), -1) * (part @ table.T).float()).sum(-1)
+        for logits, part in pieces
+    ]
+    return torch.cat(means)
+
+
+def _pieces(features: Tensor, table: Tensor) -> tuple[Tensor, ...]:
+    return torch.split(features, max(1, CHUNK_ELEMENTS // table.shape[0]))

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from speaq.models.language_model import LanguageModel
 from speaq.qlearning.algorithm import Algorithm, View
+from speaq.qlearning.critics import TiedCritic
 from speaq.qlearning.targets import target_of, update
 from speaq.training.batch import Batch, collate
 from speaq.training.encoding import Encoded
@@ -71,10 +72,15 @@ class Learner:
     def parameters(self) -> Mapping[str, Sequence[nn.Parameter]]:
         """Policy, advantages, and state values with the algorithm's own modules."""
         groups: dict[str, Sequence[nn.Parameter]] = {"trunk": list(self.policy.values())}
+        critics = [module for module in self.extra.values() if isinstance(module, TiedCritic)]
+        advantages = [critic.projection for critic in critics]
+        values: list[nn.Module] = [critic.state_values for critic in critics]
+        values += [module for module in self.extra.values() if module not in critics]
         if self.algorithm.learns == "values":
-            groups["head"] = self.head.advantage_parameters()
-            values = [self.head.state_values, *self.extra.values()]
-            groups["value"] = list(chain.from_iterable(module.parameters() for module in values))
+            advantages = [*self.head.advantage_parameters(), *advantages]
+            values = [self.head.state_values, *values]
+        groups["head"] = advantages
+        groups["value"] = list(chain.from_iterable(module.parameters() for module in values))
         return groups
 
     def loss(self, indices: Sequence[int]) -> tuple[Tensor, dict[str, Tensor]]:

@@ -1,0 +1,124 @@
+"""What follows a state, as an algorithm guesses it: bootstrap values and targets built on them.
+
+A state is *live* if something could still be earned from it: every state an action was taken in,
+and the state after the last action of an episode that was cut off. Only there is a value asked
+for; elsewhere it is 0.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from speaq.models.head import ValueHead
+from speaq.models.vocabulary import chosen_scores, chunked_logsumexp, chunked_max
+from speaq.qlearning.algorithm import View
+from speaq.qlearning.operations import conservatism, masked_mean
+from speaq.training.batch import Batch
+
+
+def live_states(batch: Batch) -> Tensor:
+    """(B, K+1) bool."""
+    counts = batch.action_mask.sum(1, keepdim=True)
+    places = torch.arange(batch.actions.shape[1] + 1, device=counts.device)[None]
+    return (places < counts) | ((places == counts) & batch.truncated[:, None])
+
+
+def over_live_states(view: View, value: Callable[[Tensor], Tensor]) -> Tensor:
+    """A value of every live state: `value` maps (N, D) -> (M, N); the result is (M, B, K+1)."""
+    live = live_states(view.batch)
+    found = value(view.hidden[live])
+    values = found.new_zeros(len(found), *live.shape)
+    values[:, live] = found
+    return values
+
+
+def look_ahead(
+    rewards: Tensor, discounts: Tensor, mask: Tensor, values: Tensor, steps: int
+) -> Tensor:
+    """n-step targets Σ_{j<n} γ^j r_{k+j} + γ^n V(s_{k+n}).
+
+    An episode that ends sooner ends the sum (its discount is 0 there); one that is cut off sooner
+    bootstraps from the state it was cut off in.
+
+    Args:
+        rewards: (M, B, K) or (B, K).
+        discounts: (B, K), see `Batch.discounts`.
+        mask: (B, K) bool.
+        values: (M, B, K+1) of the states.
+        steps: n ≥ 1; 0 looks ahead to the end.
+
+    Returns:
+        (M, B, K); meaningless on padding.
+    """
+    reach = values
+    for _ in range(steps or rewards.shape[-1]):
+        step = rewards + discounts * reach[..., 1:]
+        reach = torch.cat([torch.where(mask, step, reach[..., :-1]), reach[..., -1:]], -1)
+    return reach[..., :-1]
+
+
+def greedy_values(view: View, head: ValueHead, chooser: ValueHead) -> Tensor:
+    """Q(s, a*) under `head` at the token `chooser` likes best: (M, B, K+1), without gradient.
+
+    Each member chooses for itself. Head and chooser are the same in plain Q-learning and differ
+    in double Q-learning.
+    """
+
+    def best(states: Tensor) -> Tensor:
+        features, liked = head.features(states), chooser.features(states)
+        advantages = []
+        for m in range(head.members):
+            _, tokens = chunked_max(liked[m], chooser.member_table(m))
+            advantages.append(chosen_scores(features[m], head.member_table(m), tokens))
+        return head.values(states) + torch.stack(advantages)
+
+    with torch.no_grad():
+        return over_live_states(view, best)
+
+
+def log_mean_exp(head: ValueHead, states: Tensor, scale: float) -> Tensor:
+    """ln Σ_a π(a|s) exp(scale · A(s, a)) for every member: states (N, D) -> (M, N).
+
+    π is the model's own policy, taken as given: gradients reach the advantages only. Made in
+    chunks; peak memory does not grow with N·V.
+    """
+    policy, table = states.detach(), head.output_table
+    with torch.no_grad():
+        norm = chunked_logsumexp(policy, table)
+    features = head.features(states)
+    sums = []
+    for m in range(head.members):
+        scaled = features[m] * scale
+        if head.settings.kind == "tied":
+            sums.append(chunked_logsumexp(policy + scaled, table))
+        else:
+            both = torch.cat([table, head.member_table(m)], 1)
+            sums.append(chunked_logsumexp(torch.cat([policy, scaled], 1), both))
+    return torch.stack(sums) - norm
+
+
+def conservative_penalty(view: View, states: int) -> Tensor:
+    """Mean over states and members of the conservative penalty; see `operations.conservatism`.
+
+    Relative to the policy where that is frozen, to the uniform one where it is trained.
+
+    Args:
+        view: each member is judged on the episodes it may see.
+        states: how many states, drawn at random, the mean is estimated on; 0 takes all.
+    """
+    batch, head = view.batch, view.head
+    places = torch.nonzero(batch.action_mask.reshape(-1))[:, 0]
+    if states and len(places) > states:
+        drawn = torch.randperm(len(places), device=places.device)[:states]
+        places = places[drawn]
+    hidden = view.hidden[:, :-1].flatten(0, 1)[places]
+    actions = batch.actions.reshape(-1)[places]
+    seen = batch.member_mask.repeat_interleave(batch.actions.shape[1], dim=1)[:, places]
+    features = head.features(hidden)
+    policy = None if view.trains_policy else (hidden, view.output_table.float())
+    penalties = [
+        masked_mean(conservatism(features[m], head.member_table(m), actions, policy), seen[m])
+        for m in range(head.members)
+    ]
+    return torch.stack(penalties).mean()

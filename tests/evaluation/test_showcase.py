@@ -48,7 +48,7 @@ def test_an_interrupted_showcase_continues_and_ends_alike(
     whole = tiny_showcase(tmp_path / "whole", [])
     table = whole.run()
 
-    for name, call in (("generate_log", 2), ("gate", 1), ("measure", 3)):
+    for name, call in (("rated", 1), ("gate", 1), ("measure", 3)):
         with monkeypatch.context() as patch:
             patch.setattr(module, name, interrupted_at(call, vars(module)[name]))
             with pytest.raises(KeyboardInterrupt):

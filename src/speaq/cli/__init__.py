@@ -35,7 +35,7 @@ def main(args: Sequence[str] | None = None) -> int:
         else:
             run(words[0], words[1:])
         sys.stdout.flush()
-    except (SpeaqError, FloatingPointError) as error:
+    except SpeaqError as error:
         return _refuse(error)
     except KeyboardInterrupt:
         sentence = say(

@@ -7,7 +7,8 @@ SpeaqError
 │   ├── OfflineError    it would have to be downloaded
 │   └── UnsafeFileError it could run code when opened
 ├── StorageError    the disk or the database refused
-└── EvidenceError   the log says too little for what was asked
+├── EvidenceError   the log says too little for what was asked
+└── DivergenceError training left the finite numbers
 """
 
 from pathlib import Path
@@ -80,3 +81,7 @@ class StorageError(SpeaqError):
 
 class EvidenceError(SpeaqError):
     """The log holds too little evidence for what was asked."""
+
+
+class DivergenceError(SpeaqError, FloatingPointError):
+    """Training left the finite numbers; the last good checkpoint is kept."""

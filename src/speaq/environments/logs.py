@@ -34,7 +34,7 @@ def generate_log(
         prompt = prompts[each.prompt]
         text = model.decode(each.token_ids)
         turn = Turn("action", text, token_ids=each.token_ids, logprobs=each.logprobs)
-        place = derive(seed, model.name, f"{beta:g}", prompt, number % samples)
+        place = derive(seed, model.name, repr(decoding), f"{beta:g}", prompt, number % samples)
         episodes.append(
             Episode(
                 turns=(Turn("observation", prompt), turn),

@@ -16,7 +16,7 @@ from typing import Any
 from speaq.core.errors import SettingsError
 from speaq.core.files import write_text
 from speaq.core.language import say as in_language
-from speaq.environments.logs import generate_log
+from speaq.environments.collecting import collect
 from speaq.environments.raters import rated, rubric_reward
 from speaq.evaluation.gate import gate
 from speaq.evaluation.measure import Measured, measure
@@ -32,8 +32,6 @@ from speaq.qlearning.learn import LearnSettings, learn
 
 DECODING = Decoding(temperature=0.8, max_new_tokens=32)
 BETAS = (2.0, 4.0, 8.0, 16.0, 32.0)
-PROMPTS_AT_ONCE = 4
-"""Prompts logged between two commits to the store."""
 
 
 @dataclass
@@ -91,16 +89,16 @@ class Showcase:
         self.base  # noqa: B018  the first step says so first
         self.say(in_language("2/7  a log of rated replies", "2/7  带评分的回复日志"))
         with ExperienceStore(self.folder / "experience.sqlite") as store:
-            have = {episode.prompt for episode in store.episodes()}
-            wanted = [prompt for prompt in self.prompts[: self.logged] if prompt not in have]
-            fast = self.base.for_batches()
-            for start in range(0, len(wanted), PROMPTS_AT_ONCE):
-                part = wanted[start : start + PROMPTS_AT_ONCE]
-                title = f"prompts {self.logged - len(wanted) + start + len(part)}/{self.logged}"
-                episodes, _ = generate_log(
-                    fast, part, self.replies, DECODING, seed=self.seed, title=title
-                )
-                store.append(*rated(episodes, noise=self.noise, seed=self.seed))
+            collect(
+                self.base.for_batches(),
+                self.prompts[: self.logged],
+                store,
+                samples=self.replies,
+                decoding=DECODING,
+                seed=self.seed,
+            )
+            for episode in rated(store.episodes(), noise=self.noise, seed=self.seed):
+                store.add_feedback(episode.id, episode.feedback[-1])
             return sorted(store.episodes(), key=lambda episode: episode.id)
 
     def learn(self, log: list[Episode]) -> None:

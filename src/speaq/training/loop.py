@@ -180,9 +180,11 @@ def _step(
 
 def _require_finite(what: str, value: float, step: int) -> None:
     if not np.isfinite(value):
-        raise FloatingPointError(
+        name = {"loss": "损失", "gradient": "梯度"}.get(what, what)
+        raise DivergenceError(
             f"the {what} is {value} at step {step + 1}; lower the learning rate or check the "
-            "rewards"
+            "rewards. The last good checkpoint is kept.",
+            f"第 {step + 1} 步的{name}为 {value}；请降低学习率或检查奖励。最近的有效检查点已保留。",
         )
 
 

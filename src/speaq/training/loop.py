@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from speaq.core.errors import SettingsError, StorageError
+from speaq.core.errors import DivergenceError, SettingsError, StorageError
 from speaq.core.files import replacing_folder
 from speaq.core.progress import bar
 from speaq.core.runs import RunFolder
@@ -114,7 +114,7 @@ def train(task: Task, episodes: int, settings: LoopSettings, run: RunFolder, see
     """Train `task` on `episodes` episodes, from the run's last checkpoint if it has one.
 
     Raises:
-        FloatingPointError: loss or gradient is not finite; the last checkpoint is kept.
+        DivergenceError: loss or gradient is not finite; the last checkpoint is kept.
         StorageError: a checkpoint could not be written; the one before it is kept.
     """
     optimiser = _optimiser(task, settings)

@@ -24,6 +24,7 @@ from speaq.core.errors import SettingsError
 from speaq.models.vocabulary import chunked_mean
 from speaq.qlearning.algorithm import View, total
 from speaq.qlearning.bootstrap import look_ahead, over_live_states
+from speaq.qlearning.contrast import require_different
 from speaq.qlearning.critics import TiedCritic
 from speaq.qlearning.operations import masked_mean, policy_logprobs, weighted_mean
 
@@ -65,7 +66,12 @@ class AWAC:
         return {"critic": TiedCritic(members, 1, hidden_size)}
 
     def select(self, returns: NDArray[np.float32]) -> NDArray[np.bool_]:
-        """All episodes."""
+        """All episodes.
+
+        Raises:
+            DataError: all of the same return.
+        """
+        require_different(returns)
         return np.ones(len(returns), bool)
 
     def loss(self, view: View) -> tuple[Tensor, dict[str, Tensor]]:

@@ -24,6 +24,7 @@ from speaq.experience.rewards import resolve
 from speaq.models.head import HeadSettings
 from speaq.models.language_model import LanguageModel
 from speaq.qlearning.algorithm import Algorithm
+from speaq.qlearning.contrast import require_contrast
 from speaq.qlearning.crossfit import CrossFit, plan
 from speaq.qlearning.learner import Learner
 from speaq.training.curves import plot_curves
@@ -103,7 +104,7 @@ def learn(  # noqa: PLR0913  the public door: every argument is a choice of the 
 
     Raises:
         SettingsError: unknown or contradictory settings.
-        DataError: no episodes, or one without reward.
+        DataError: no episodes, one without reward, or all of the same reward.
     """
     settings = settings or LearnSettings()
     name, chosen = _algorithm(algorithm, options or {})
@@ -126,6 +127,8 @@ def learn(  # noqa: PLR0913  the public door: every argument is a choice of the 
     run = RunFolder(path, resolved)
 
     encoded = encode_episodes(model, episodes, reward or resolve(settings.reward))
+    if chosen.learns == "values":
+        require_contrast(encoded)
     kept = chosen.select(np.array([each.rewards.sum() for each in encoded], np.float32))
     encoded = [each for each, keep in zip(encoded, kept, strict=True) if keep]
     folds = settings.folds if trunk == "frozen" else 0

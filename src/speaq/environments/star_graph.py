@@ -1,0 +1,132 @@
+"""Star graphs: a task on which imitating next tokens must fail and values need not.
+
+`degree` arms leave one centre; the prompt lists all edges in random order and names the centre
+and one arm's last node, and the reply must walk there, one node a token. Nodes are renamed at
+random in each prompt. Which arm is right can only be told by following it back from its end, and
+the log, which picks arms at random, is right one time in `degree`. Whoever imitates it stays at
+that chance; the optimum is 1. After Bachmann & Nagarajan (2024, *The pitfalls of next-token
+prediction*) and Zhou et al. (2025, Q#); written anew.
+"""
+
+from functools import cached_property
+from string import ascii_letters
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from speaq.core.errors import SettingsError
+from speaq.core.seeds import derive, generator
+from speaq.experience.episode import Episode, Turn
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+BEGIN, END = "<|begin|>", "<|end|>"
+OPTIMUM = 1.0
+
+
+class StarGraph:
+    """G(degree, length): arms of `length` nodes, the centre counted.
+
+    Args:
+        degree: arms, at least 2.
+        length: nodes from the centre to the end of an arm, at least 2.
+        seed: of prompts and log.
+
+    Raises:
+        SettingsError: too small, or more nodes than the 52 letters there are.
+    """
+
+    def __init__(self, degree: int = 2, length: int = 5, seed: int = 0) -> None:
+        nodes = 1 + degree * (length - 1)
+        if degree < 2 or length < 2 or nodes > len(ascii_letters):
+            raise SettingsError(
+                f"star graph of degree = {degree} and length = {length} has {nodes} nodes; both "
+                f"must be at least 2 and the nodes at most {len(ascii_letters)}.",
+                f"degree = {degree}、length = {length} 的星形图有 {nodes} 个节点；"
+                f"两者至少为 2，节点至多 {len(ascii_letters)} 个。",
+            )
+        self.degree, self.length, self.seed = degree, length, seed
+        self.nodes = nodes
+
+    @property
+    def chance(self) -> float:
+        """What the log's policy, and a perfect imitation of it, earns: 1 / degree."""
+        return 1 / self.degree
+
+    def prompt(self, number: int, split: str = "train") -> str:
+        """One prompt: edges, centre and goal, such as `ab,ca,cd,de>cb:`."""
+        stream = generator(self.seed, "star-graph", split, number)
+        letters = stream.permutation(list(ascii_letters))[: self.nodes]
+        centre, arms = letters[0], letters[1:].reshape(self.degree, self.length - 1)
+        edges = [
+            f"{one}{other}" for arm in arms for one, other in zip([centre, *arm], arm, strict=False)
+        ]
+        goal = arms[int(stream.integers(self.degree)), -1]
+        return f"{','.join(stream.permutation(edges))}>{centre}{goal}:"
+
+    def arms(self, prompt: str) -> list[str]:
+        """The nodes of each arm of a prompt, the centre left out."""
+        edges, question = prompt.rstrip(":").split(">")
+        pairs = [(edge[0], edge[1]) for edge in edges.split(",")]
+        after = dict(pairs)  # an arm's node has one successor; the centre's is not asked for
+        arms = []
+        for start, node in pairs:
+            if start == question[0]:
+                arm = node
+                while arm[-1] in after:
+                    arm += after[arm[-1]]
+                arms.append(arm)
+        return arms
+
+    def solution(self, prompt: str) -> str:
+        """The one reply that earns 1."""
+        return next(arm for arm in self.arms(prompt) if arm[-1] == prompt[-2])
+
+    def reward(self, episode: Episode) -> float:
+        """1 for the way to the goal, else 0. A `Reward`, see `speaq.experience.rewards`."""
+        return float(episode.reply == self.solution(episode.prompt))
+
+    def log(self, episodes: int) -> list[Episode]:
+        """A new prompt each, answered by walking an arm chosen at random."""
+        log = []
+        for number in range(episodes):
+            prompt = self.prompt(number)
+            stream = generator(self.seed, "star-graph", "arm", number)
+            walked = sorted(self.arms(prompt))[int(stream.integers(self.degree))]
+            log.append(
+                Episode(
+                    turns=(Turn("observation", prompt), Turn("action", walked)),
+                    id=f"{derive(self.seed, 'star-graph', self.degree, self.length, number):016x}",
+                    time=0.0,
+                    app="star-graph",
+                    reward=float(walked == self.solution(prompt)),
+                )
+            )
+        return log
+
+    def score(self, prompts: list[str], replies: list[str]) -> float:
+        """Share of replies that are the solution."""
+        right = [reply == self.solution(p) for p, reply in zip(prompts, replies, strict=True)]
+        return float(np.mean(right))
+
+    @cached_property
+    def tokenizer(self) -> "PreTrainedTokenizerBase":
+        """One token for each letter and each of `,>:`, and two marks: 57."""
+        from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
+        from transformers import PreTrainedTokenizerFast
+
+        signs = [*ascii_letters, *",>:", BEGIN, END]
+        core = Tokenizer(
+            models.WordLevel({token: i for i, token in enumerate(signs)}, unk_token=BEGIN)
+        )
+        core.pre_tokenizer = pre_tokenizers.Split(Regex("."), behavior="isolated")
+        core.decoder = decoders.Fuse()
+        return PreTrainedTokenizerFast(
+            tokenizer_object=core,
+            bos_token=BEGIN,
+            eos_token=END,
+            pad_token=BEGIN,
+            unk_token=BEGIN,
+            clean_up_tokenization_spaces=False,
+        )

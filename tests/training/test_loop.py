@@ -235,8 +235,10 @@ def test_leftovers_of_killed_writers_are_cleared(learner, tmp_path):
     left = tmp_path / "run" / "checkpoints" / ".step-00000004.0badcafe.part"
     left.mkdir(parents=True)
     (left / "state.safetensors").write_bytes(b"half")
+    beside = tmp_path / "run" / ".metrics.jsonl.0badcafe.part"
+    beside.write_text("half")
     run_to_end(learner("frozen"), tmp_path / "run")
-    assert not left.exists()
+    assert not left.exists() and not beside.exists()
 
 
 def test_rates_by_hand():

@@ -215,10 +215,18 @@ def _keep(task: Task, optimiser: torch.optim.AdamW, run: RunFolder, step: int) -
             shutil.rmtree(folder)
 
 
+def _clear_half_written(run: RunFolder) -> None:
+    """Remove what a killed writer left under a temporary name; see `core.files`."""
+    for left in [*run.path.rglob(".*.part"), *run.path.rglob(".*.old")]:
+        if left.is_dir():
+            shutil.rmtree(left)
+        else:
+            left.unlink(missing_ok=True)
+
+
 def _restore(task: Task, optimiser: torch.optim.AdamW, run: RunFolder) -> int:
     """Load the last checkpoint, if any, and return its step."""
-    for half_written in (run.path / "checkpoints").glob(".*"):
-        shutil.rmtree(half_written)
+    _clear_half_written(run)
     found = run.checkpoints()
     if not found:
         return 0

@@ -2,7 +2,8 @@
 
     python benchmarks/steering.py --seeds 0 1 2 --json benchmarks/results/steering.json
 
-One row for each seed and policy, and for each β of the gate's grid that was refused, its reason.
+One row for each seed and policy; `covered` says whether the interval the gate had foreseen for a
+measurement on as many new prompts holds what was measured.
 """
 
 import json
@@ -14,7 +15,9 @@ import torch
 from report import parser, write
 
 from speaq.core.devices import batch_dtype, threads
+from speaq.evaluation.report import GateReport
 from speaq.evaluation.showcase import Showcase
+from speaq.evaluation.table import foreseen
 
 
 def main() -> None:
@@ -49,26 +52,25 @@ def one_seed(seed: int, folder: Path, model: str, prompts: int) -> list[dict[str
         say=print,
     )
     print(showcase.run())
-    report = json.loads((folder / "gate.json").read_text())
-    chosen = next(row for row in report["rows"] if row["beta"] == report["best_beta"])
-    base = next(row for row in report["rows"] if row["beta"] == 0)
+    report = GateReport.from_dict(json.loads((folder / "gate.json").read_text()))
+    gates = {"base": 0.0, "guided": report.best_beta, "folded": report.best_beta}
     seconds = json.loads((folder / "seconds.json").read_text())
     costs = {"filtered cloning": seconds["clone"], "guided": seconds["learn"]}
     rows: list[dict[str, object]] = []
     precision = str(batch_dtype()).removeprefix("torch.")
     for method in ("base", "filtered cloning", "guided", "folded"):
         record = json.loads((folder / "measured" / f"{method}.json").read_text())["measured"]
-        gate = {"base": base, "guided": chosen, "folded": chosen}.get(method, {})
-        predicted = (
-            {
-                "predicted": gate["predicted"],
-                "predicted_low": gate["low"],
-                "predicted_high": gate["high"],
-                "beta": gate["beta"],
+        predicted: dict[str, object] = {}
+        if method in gates:
+            estimate = report.row(gates[method]).estimate
+            low, high = foreseen(estimate, report.prompts, record["prompts"])
+            predicted = {
+                "predicted": estimate.predicted,
+                "predicted_low": low,
+                "predicted_high": high,
+                "covered": float(low <= record["reward"] <= high),
+                "beta": estimate.beta,
             }
-            if gate
-            else {}
-        )
         rows.append(
             {
                 "seed": seed,

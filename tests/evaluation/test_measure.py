@@ -4,7 +4,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from speaq.evaluation.estimate import Estimate
 from speaq.evaluation.measure import divergence, interval, measure
+from speaq.evaluation.table import foreseen
 from speaq.experience.episode import Episode
 from speaq.models.decoding import Decoding, log_probabilities
 from speaq.models.head import HeadSettings
@@ -84,3 +86,16 @@ def test_replies_to_one_prompt_do_not_count_as_independent() -> None:
     low, high = interval(np.repeat(means, 100), [str(i) for i in range(10) for _ in range(100)])
     alone_low, alone_high = interval(means, [str(i) for i in range(10)])
     assert high - low == pytest.approx(alone_high - alone_low, rel=0.05)
+
+
+def test_the_foreseen_interval_covers_measurements_on_new_prompts() -> None:
+    # Prompts earn N(0, 1); an estimate from 30 of them foresees the mean of 20 others.
+    draws = np.random.default_rng(1).normal(size=(4000, 50))
+    estimates, later = draws[:, :30].mean(1), draws[:, 30:].mean(1)
+    half = 1.96 / 30**0.5
+    covered = []
+    for estimate, found in zip(estimates, later, strict=True):
+        row = Estimate(1.0, estimate, estimate - half, estimate + half, 0, 0, 100, 0)
+        low, high = foreseen(row, 30, 20)
+        covered.append(low <= found <= high)
+    assert np.mean(covered) == pytest.approx(0.95, abs=0.015)

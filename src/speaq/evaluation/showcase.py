@@ -16,6 +16,7 @@ from typing import Any
 from speaq.core.errors import SettingsError
 from speaq.core.files import write_text
 from speaq.core.language import say as in_language
+from speaq.core.seeds import generator
 from speaq.environments.collecting import collect
 from speaq.environments.raters import rated, rubric_reward
 from speaq.evaluation.gate import gate
@@ -59,9 +60,10 @@ class Showcase:
 
     @cached_property
     def prompts(self) -> list[str]:
-        """The built-in prompts."""
+        """The built-in prompts, in an order of the seed's: the first are logged, the rest unseen."""
         text = files("speaq.environments").joinpath("prompts.txt").read_text(encoding="utf-8")
-        return text.splitlines()
+        lines = text.splitlines()
+        return [lines[i] for i in generator(self.seed, "prompts").permutation(len(lines))]
 
     @cached_property
     def base(self) -> LanguageModel:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from speaq.core.files import replacing_file
 from speaq.core.language import say
+from speaq.evaluation.estimate import Estimate
 from speaq.evaluation.measure import Measured
 from speaq.evaluation.report import GateReport
 
@@ -29,7 +30,8 @@ def table(rows: Mapping[str, tuple[Measured, float]], report: GateReport) -> str
         predicted = ""
         if name.startswith(("guided", "folded")) or name == "base":
             e = report.row(0.0 if name == "base" else report.best_beta).estimate
-            predicted = f"{e.predicted:.3f} [{e.low:.3f}, {e.high:.3f}]"
+            low, high = foreseen(e, report.prompts, measured.prompts)
+            predicted = f"{e.predicted:.3f} [{low:.3f}, {high:.3f}]"
         lines.append(
             [
                 name,
@@ -42,11 +44,25 @@ def table(rows: Mapping[str, tuple[Measured, float]], report: GateReport) -> str
     first = next(iter(rows.values()))[0]
     note = say(
         f"{first.replies} replies to {first.prompts} unseen prompts each; intervals are bootstraps "
-        "over prompts. The gate speaks of prompts like the log's.",
+        "over prompts. The gate's is for a measurement on as many new prompts.",
         f"每种策略对 {first.prompts} 个未见提示各采样共 {first.replies} 条回复；"
-        "区间按提示自助抽样。闸门预测针对与日志同类的提示。",
+        "区间按提示自助抽样。闸门的区间针对在同样多的新提示上的一次测量。",
     )
     return f"{_aligned(lines)}\n\n{note}"
+
+
+def foreseen(estimate: Estimate, logged: int, measured: int) -> tuple[float, float]:
+    """The interval for the mean over `measured` new prompts, of an estimate from `logged` ones.
+
+    An estimate's own interval is about the mean over all prompts there are. A measurement on a
+    few of them has their luck on top, which is of the same kind: its variance is larger by the
+    factor 1 + logged / measured.
+    """
+    wider = (1 + logged / measured) ** 0.5
+    return (
+        estimate.predicted - wider * (estimate.predicted - estimate.low),
+        estimate.predicted + wider * (estimate.high - estimate.predicted),
+    )
 
 
 def _aligned(lines: list[list[str]]) -> str:

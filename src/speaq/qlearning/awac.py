@@ -78,7 +78,7 @@ class AWAC:
         """Critic's and actor's loss; neither trains the other's parameters."""
         batch = view.batch
         critic = cast(TiedCritic, view.extra["critic"])
-        hidden, table = view.hidden.detach(), view.output_table.detach()
+        hidden, table = view.hidden.detach(), view.output_table.detach().float()
         states = hidden[:, :-1].flatten(0, 1)
         q_values = critic(states, table[batch.actions.reshape(-1)])  # (M, B·K, 1)
         q_values = q_values.view(-1, *batch.actions.shape)

@@ -60,7 +60,7 @@ class Showcase:
 
     @cached_property
     def prompts(self) -> list[str]:
-        """The built-in prompts, in an order of the seed's: the first are logged, the rest unseen."""
+        """The built-in prompts, shuffled by the seed: the first are logged, the rest unseen."""
         text = files("speaq.environments").joinpath("prompts.txt").read_text(encoding="utf-8")
         lines = text.splitlines()
         return [lines[i] for i in generator(self.seed, "prompts").permutation(len(lines))]

@@ -153,8 +153,10 @@ class Part:
     def parameters(self) -> Mapping[str, Sequence[nn.Parameter]]:
         return self.learner.parameters()
 
-    def loss(self, indices: Sequence[int]) -> tuple[Tensor, dict[str, Tensor]]:
-        return self.learner.loss([self.episodes[index] for index in indices])
+    def loss(
+        self, indices: Sequence[int], weights: Tensor | None = None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        return self.learner.loss([self.episodes[index] for index in indices], weights)
 
     def after_step(self, step: int) -> None:
         self.learner.after_step(step)

@@ -15,6 +15,9 @@ from typing import Any
 
 from speaq.core.files import write_text
 
+PLACES = ("json", "folder", "cache")
+"""Options that say where files go: they are this machine's affair and change no figure."""
+
 T95 = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26)
 """Student's t for 95 %, by degrees of freedom from 1."""
 
@@ -50,7 +53,7 @@ def write(arguments: argparse.Namespace, rows: Sequence[dict[str, Any]]) -> None
         settings = {
             name: str(value) if isinstance(value, Path) else value
             for name, value in vars(arguments).items()
-            if name != "json"
+            if name not in PLACES
         }
         record = {"settings": settings, "machine": machine(), "results": list(rows)}
         write_text(arguments.json, json.dumps(record, indent=2, ensure_ascii=False) + "\n")

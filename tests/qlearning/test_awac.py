@@ -91,7 +91,7 @@ def test_critic_and_actor_train_only_themselves(ragged, random_head, view_of):
         output_table=table,
     )
     _, figures = algorithm.loss(view)
-    assert set(figures) == {"critic", "actor"}
+    assert set(figures) == {"critic", "actor", "errors"}
     algorithm.loss(view)[0].backward()
     trunk = hidden.grad.clone(), table.grad.clone()
     hidden.grad = table.grad = None

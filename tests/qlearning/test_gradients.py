@@ -153,7 +153,7 @@ def test_advantage_weights_of_cloning_take_no_gradient(ragged, random_head, view
     only.backward()
     assert table.grad.any()
     assert head.table.grad is None
-    assert set(plain) == {"q", "v", "awac"}
+    assert set(plain) == {"q", "v", "awac", "errors"}
 
 
 def test_frozen_policy_skips_the_policy_term(ragged, random_head, view_of):

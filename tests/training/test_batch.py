@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from speaq.training.batch import collate
 from speaq.training.encoding import Encoded
-from speaq.training.loop import batch_indices
+from speaq.training.replay import batch_indices
 
 
 def encoded(tokens, actions, rewards, truncated=False):

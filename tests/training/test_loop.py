@@ -79,11 +79,11 @@ def stop_in(monkeypatch, step):
     """Break off in the middle of `step`, counted from 1."""
     real, calls = Learner.loss, []
 
-    def loss(self, indices):
+    def loss(self, indices, weights=None):
         calls.append(1)
         if len(calls) == step:
             raise StoppedError
-        return real(self, indices)
+        return real(self, indices, weights)
 
     monkeypatch.setattr(Learner, "loss", loss)
 
@@ -166,7 +166,7 @@ class Parabola:
     def parameters(self):
         return {"trunk": [], "head": list(self.place.parameters())}
 
-    def loss(self, indices):
+    def loss(self, indices, weights=None):
         self.calls += 1
         loss = (self.place.weight**2).sum()
         return self.spoil(loss, self.calls), {}

@@ -1,7 +1,7 @@
 """What an algorithm is, and what its loss may look at."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Protocol
 
 import numpy as np
@@ -30,15 +30,34 @@ class View:
     """How many episodes a member learns from, on average: for priors that weigh against data."""
     trains_policy: bool
     """Whether anything of the policy is trained; if not, policy terms are constant and skipped."""
+    target_extra: Mapping[str, nn.Module] = field(default_factory=dict)
+    """The slow copies of the critics in `extra`, for algorithms with `target_every`."""
+    target_hidden: Tensor | None = None
+    """(B, K+1, D) the states as a slow copy of the trunk sees them; None where there is none."""
+    importance: Tensor | None = None
+    """(B,) weights of the episodes that undo the preferences of prioritised replay; None: all 1."""
 
     @property
     def members(self) -> Tensor:
         """Weight of each action for each member: (M, B, K) float32, 0 on padding and on episodes
-        kept from the member; sums to 1 for each member that sees anything."""
+        kept from the member. They sum to 1 for each member that sees anything, before the
+        episodes' importance is multiplied in."""
         seen = self.batch.member_mask[:, :, None] & self.batch.action_mask[None]
         weights = seen.float()
         total: Tensor = weights.sum((1, 2), keepdim=True).clamp(min=1)
-        return weights / total
+        weights = weights / total
+        return weights if self.importance is None else weights * self.importance[None, :, None]
+
+    def delayed(self) -> "View":
+        """The same batch as the target network sees it.
+
+        Raises:
+            ValueError: the algorithm asked for no target network.
+        """
+        if self.target is None:
+            raise ValueError("this loss bootstraps from a target network; target_every must be ≥ 1")
+        hidden = self.hidden if self.target_hidden is None else self.target_hidden
+        return replace(self, hidden=hidden, head=self.target, extra=self.target_extra)
 
     def advantages(self, head: ValueHead) -> Tensor:
         """A(s_k, a_k) of every member of `head` at the actions taken: (M, B, K)."""
@@ -85,10 +104,23 @@ class Algorithm(Protocol):
         """Which episodes to learn from, by their undiscounted returns (N,)."""
 
     def loss(self, view: View) -> tuple[Tensor, dict[str, Tensor]]:
-        """Scalar loss, and figures to log."""
+        """Scalar loss, and figures to log.
+
+        The figure `errors` (B, K) is how far each value was from its target; an algorithm that
+        gives it can be trained with prioritised replay.
+        """
 
 
-def total(terms: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-    """The sum of a loss's terms, and the terms by name for the log."""
+def total(
+    terms: Mapping[str, Tensor], errors: Tensor | None = None
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """The sum of a loss's terms, and the terms by name for the log.
+
+    Args:
+        terms: by name, each ().
+        errors: (M, B, K) value minus target at each action, see `Algorithm.loss`.
+    """
     figures = {name: term.detach() for name, term in terms.items()}
+    if errors is not None:
+        figures["errors"] = errors.detach().abs().mean(0)
     return torch.stack(list(terms.values())).sum(), figures

@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from speaq.core.errors import SettingsError
+from speaq.core.settings import require
 from speaq.models.vocabulary import chunked_mean
 from speaq.qlearning.algorithm import View, total
 from speaq.qlearning.bootstrap import look_ahead, over_live_states
@@ -48,18 +48,13 @@ class AWAC:
     target_rate: ClassVar[float] = 1.0
 
     def __post_init__(self) -> None:
-        checks = {
+        rules = {
             "discount": (0 <= self.discount <= 1, "in [0, 1]"),
             "beta": (self.beta >= 0, "≥ 0"),
             "limit": (self.limit > 0, "> 0"),
             "steps": (self.steps >= 0, "≥ 0"),
         }
-        for name, (good, wanted) in checks.items():
-            if not good:
-                raise SettingsError(
-                    f"awac setting {name} = {vars(self)[name]} must be {wanted}.",
-                    f"awac 的 {name} = {vars(self)[name]} 必须 {wanted}。",
-                )
+        require("awac", self, rules)
 
     def extra_modules(self, members: int, hidden_size: int) -> dict[str, nn.Module]:
         """The critic."""
@@ -94,7 +89,8 @@ class AWAC:
             {
                 "critic": weighted_mean(0.5 * (q_values - target) ** 2, view.members),
                 "actor": -masked_mean(weights * logprobs, batch.action_mask),
-            }
+            },
+            q_values - target,
         )
 
 

@@ -27,7 +27,11 @@ def live_states(batch: Batch) -> Tensor:
 def over_live_states(view: View, value: Callable[[Tensor], Tensor]) -> Tensor:
     """A value of every live state: `value` maps (N, D) -> (M, N); the result is (M, B, K+1)."""
     live = live_states(view.batch)
-    found = value(view.hidden[live])
+    return _spread(value(view.hidden[live]), live)
+
+
+def _spread(found: Tensor, live: Tensor) -> Tensor:
+    """(M, N) values of the N live states -> (M, B, K+1), 0 elsewhere."""
     values = found.new_zeros(len(found), *live.shape)
     values[:, live] = found
     return values
@@ -58,23 +62,21 @@ def look_ahead(
     return reach[..., :-1]
 
 
-def greedy_values(view: View, head: ValueHead, chooser: ValueHead) -> Tensor:
-    """Q(s, a*) under `head` at the token `chooser` likes best: (M, B, K+1), without gradient.
+@torch.no_grad()
+def greedy_values(slow: View, chooser: View) -> Tensor:
+    """Q(s, a*) of `slow` at the token `chooser` likes best: (M, B, K+1), without gradient.
 
-    Each member chooses for itself. Head and chooser are the same in plain Q-learning and differ
-    in double Q-learning.
+    Each member chooses for itself. The two are the same in plain Q-learning and differ in double
+    Q-learning.
     """
-
-    def best(states: Tensor) -> Tensor:
-        features, liked = head.features(states), chooser.features(states)
-        advantages = []
-        for m in range(head.members):
-            _, tokens = chunked_max(liked[m], chooser.member_table(m))
-            advantages.append(chosen_scores(features[m], head.member_table(m), tokens))
-        return head.values(states) + torch.stack(advantages)
-
-    with torch.no_grad():
-        return over_live_states(view, best)
+    live = live_states(slow.batch)
+    states, seen = slow.hidden[live], chooser.hidden[live]
+    features, liked = slow.head.features(states), chooser.head.features(seen)
+    advantages = []
+    for m in range(slow.head.members):
+        _, tokens = chunked_max(liked[m], chooser.head.member_table(m))
+        advantages.append(chosen_scores(features[m], slow.head.member_table(m), tokens))
+    return _spread(slow.head.values(states) + torch.stack(advantages), live)
 
 
 def log_mean_exp(head: ValueHead, states: Tensor, scale: float) -> Tensor:

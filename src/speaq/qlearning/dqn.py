@@ -23,7 +23,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from speaq.core.errors import SettingsError
+from speaq.core.settings import require
 from speaq.qlearning.algorithm import View, total
 from speaq.qlearning.bootstrap import conservative_penalty, greedy_values, look_ahead
 from speaq.qlearning.operations import masked_mean, policy_logprobs, ridge, weighted_mean
@@ -59,7 +59,7 @@ class DQN:
     heads_per_member: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        checks = {
+        rules = {
             "discount": (0 <= self.discount <= 1, "in [0, 1]"),
             "steps": (self.steps >= 0, "≥ 0"),
             "huber": (self.huber >= 0, "≥ 0"),
@@ -70,12 +70,7 @@ class DQN:
             "target_every": (self.target_every >= 1, "≥ 1"),
             "target_rate": (0 < self.target_rate <= 1, "in (0, 1]"),
         }
-        for name, (good, wanted) in checks.items():
-            if not good:
-                raise SettingsError(
-                    f"dqn setting {name} = {vars(self)[name]} must be {wanted}.",
-                    f"dqn 的 {name} = {vars(self)[name]} 必须 {wanted}。",
-                )
+        require("dqn", self, rules)
 
     def extra_modules(self, members: int, hidden_size: int) -> dict[str, nn.Module]:
         """None."""
@@ -87,14 +82,13 @@ class DQN:
 
     def loss(self, view: View) -> tuple[Tensor, dict[str, Tensor]]:
         """Error of Q(s_k, a_k) against y_k, plus the conservative term."""
-        if view.target is None:
-            raise ValueError("DQN bootstraps from a target network")
         # The state after the last action has no centre; Q must mean one thing everywhere.
-        slow, view = view.target, replace(view, centres=None)
-        batch = view.batch
-        best = greedy_values(view, slow, chooser=view.head if self.double else slow)
+        view = replace(view, centres=None)
+        batch, slow = view.batch, view.delayed()
+        best = greedy_values(slow, chooser=view if self.double else slow)
         target = look_ahead(batch.rewards, batch.discounts, batch.action_mask, best, self.steps)
-        terms = {"q": td_loss(view.q_values(view.head), target, view.members, self.huber)}
+        q_values = view.q_values(view.head)
+        terms = {"q": td_loss(q_values, target, view.members, self.huber)}
         if self.cql:
             terms["cql"] = self.cql * conservative_penalty(view, self.cql_states)
         if self.ridge and not view.trains_policy:
@@ -102,7 +96,7 @@ class DQN:
         if view.trains_policy and self.cloning:
             logprobs = policy_logprobs(view.hidden[:, :-1], view.output_table, batch.actions)
             terms["cloning"] = -self.cloning * masked_mean(logprobs, batch.action_mask)
-        return total(terms)
+        return total(terms, q_values - target)
 
 
 def td_loss(q_values: Tensor, target: Tensor, weights: Tensor, huber: float) -> Tensor:

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from speaq.core.errors import SettingsError
+from speaq.core.settings import require
 from speaq.models.head import StateValues, ValueHead
 from speaq.qlearning.algorithm import View, total
 from speaq.qlearning.operations import (
@@ -56,18 +56,13 @@ class ILQL:
     heads_per_member: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
-        checks = {
+        rules = {
             "discount": (0 <= self.discount <= 1, "in [0, 1]"),
             "expectile": (0 < self.expectile < 1, "in (0, 1)"),
             "target_every": (self.target_every >= 1, "≥ 1"),
             "target_rate": (0 < self.target_rate <= 1, "in (0, 1]"),
         }
-        for name, (good, wanted) in checks.items():
-            if not good:
-                raise SettingsError(
-                    f"ilql setting {name} = {vars(self)[name]} must be {wanted}.",
-                    f"ilql 的 {name} = {vars(self)[name]} 必须 {wanted}。",
-                )
+        require("ilql", self, rules)
 
     def extra_modules(self, members: int, hidden_size: int) -> dict[str, nn.Module]:
         """The expectile state value, one for each pair of twins."""
@@ -79,13 +74,11 @@ class ILQL:
 
     def loss(self, view: View) -> tuple[Tensor, dict[str, Tensor]]:
         """L_Q + L_V + cql·L_CQL + awac·L_AWAC (Snell et al., section 4)."""
-        if view.target is None:
-            raise ValueError("ILQL reads its expectile from a target network")
-        batch, weights = view.batch, view.members
+        batch, weights, slow = view.batch, view.members, view.delayed()
         twins = view.q_values(view.head)  # (2M, B, K)
         values = view.values(view.extra["expectile_value"])  # (M, B, K+1)
         with torch.no_grad():
-            lower = twin_minimum(view.q_values(view.target))  # (M, B, K)
+            lower = twin_minimum(slow.q_values(slow.head))  # (M, B, K)
             target = td_target(batch.rewards, batch.discounts, values)
         terms = {
             "q": q_loss(twins, target, weights),
@@ -98,7 +91,7 @@ class ILQL:
         if view.trains_policy and self.awac:
             advantage = (lower - values[..., :-1]).mean(0).detach()
             terms["awac"] = self.awac * self._policy(view, advantage)
-        return total(terms)
+        return total(terms, twins - target.repeat_interleave(2, dim=0))
 
     def _conservative(self, view: View) -> Tensor:
         """L_CQL: mean over twins and over a sample of the states."""

@@ -1,5 +1,6 @@
 """Joins an algorithm, a model and encoded episodes into a task for the training loop."""
 
+import copy
 from collections.abc import Mapping, Sequence
 from itertools import chain
 
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 from speaq.models.language_model import LanguageModel
 from speaq.qlearning.algorithm import Algorithm, View
 from speaq.qlearning.critics import TiedCritic
-from speaq.qlearning.targets import target_of, update
+from speaq.qlearning.targets import frozen, target_of, update
 from speaq.training.batch import Batch, collate
 from speaq.training.encoding import Encoded
 from speaq.training.features import Features
@@ -52,6 +53,11 @@ class Learner:
             name: module.to(model.output_table.device)
             for name, module in algorithm.extra_modules(len(seen), hidden_size).items()
         }
+        self.target_extra = {
+            name: frozen(copy.deepcopy(module))
+            for name, module in self.extra.items()
+            if algorithm.target_every and isinstance(module, TiedCritic)
+        }
         self.policy = nn.ParameterDict(
             {
                 name.replace(".", "/"): parameter
@@ -67,6 +73,7 @@ class Learner:
             modules["head"] = self.head
         if self.target is not None:
             modules["target"] = self.target
+        modules |= {f"target_{name}": module for name, module in self.target_extra.items()}
         return modules
 
     def parameters(self) -> Mapping[str, Sequence[nn.Parameter]]:
@@ -83,8 +90,10 @@ class Learner:
         groups["value"] = list(chain.from_iterable(module.parameters() for module in values))
         return groups
 
-    def loss(self, indices: Sequence[int]) -> tuple[Tensor, dict[str, Tensor]]:
-        """The algorithm's loss on the episodes `indices`."""
+    def loss(
+        self, indices: Sequence[int], weights: Tensor | None = None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The algorithm's loss on the episodes `indices`; see `speaq.training.loop.Task`."""
         batch = collate(
             [self.encoded[index] for index in indices],
             self.algorithm.discount,
@@ -101,13 +110,20 @@ class Learner:
                 output_table=self.model.output_table,
                 episodes=float(self.seen.float().sum(1).mean()),
                 trains_policy=len(self.policy) > 0,
+                target_extra=self.target_extra,
+                importance=None if weights is None else weights.to(batch.tokens.device),
             )
-            return self.algorithm.loss(view)
+            loss, figures = self.algorithm.loss(view)
+        if "errors" in figures:
+            figures["errors"] = _of_episodes(figures["errors"], batch.action_mask)
+        return loss, figures
 
     def after_step(self, step: int) -> None:
         """Move the target network every `target_every` steps, whatever the epoch's length."""
         if self.target is not None and step % self.algorithm.target_every == 0:
             update(self.target, self.head, self.algorithm.target_rate)
+            for name, slow in self.target_extra.items():
+                update(slow, self.extra[name], self.algorithm.target_rate)
 
     def _centres(self, batch: Batch, indices: Sequence[int]) -> Tensor | None:
         if self.features is None or self.features.centres is None:
@@ -120,3 +136,8 @@ class Learner:
         hidden = self.model.hidden_states(batch.tokens, batch.lengths)  # (B, T, D)
         places = batch.states[:, :, None].expand(-1, -1, hidden.shape[-1])
         return torch.gather(hidden, 1, places).float()
+
+
+def _of_episodes(errors: Tensor, mask: Tensor) -> Tensor:
+    """Mean absolute error of each episode: (B, K) twice -> (B,)."""
+    return torch.where(mask, errors, 0.0).sum(1) / mask.sum(1).clamp(min=1)

@@ -41,10 +41,11 @@ class MonteCarlo:
     def loss(self, view: View) -> tuple[Tensor, dict[str, Tensor]]:
         """½(Q(s_k, a_k) - Σ_j γ^j r_{k+j})², mean over the actions each member may see."""
         q_values = view.q_values(view.head)
-        terms = {"mc": mc_loss(q_values, view.batch.returns(), view.members)}
+        returns = view.batch.returns()
+        terms = {"mc": mc_loss(q_values, returns, view.members)}
         if self.ridge:
             terms["ridge"] = self.ridge * ridge(view)
-        return total(terms)
+        return total(terms, q_values - returns)
 
 
 def mc_loss(q_values: Tensor, returns: Tensor, weights: Tensor) -> Tensor:

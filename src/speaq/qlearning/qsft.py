@@ -25,7 +25,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from speaq.core.errors import DataError, SettingsError
+from speaq.core.errors import DataError
+from speaq.core.settings import require
 from speaq.models.head import ValueHead
 from speaq.models.vocabulary import chunked_max
 from speaq.qlearning.algorithm import View, total
@@ -52,19 +53,14 @@ class QSFT:
     heads_per_member: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        checks = {
+        rules = {
             "discount": (0 <= self.discount <= 1, "in [0, 1]"),
             "ridge": (self.ridge >= 0, "≥ 0"),
             "cloning": (self.cloning >= 0, "≥ 0"),
             "target_every": (self.target_every >= 1, "≥ 1"),
             "target_rate": (0 < self.target_rate <= 1, "in (0, 1]"),
         }
-        for name, (good, wanted) in checks.items():
-            if not good:
-                raise SettingsError(
-                    f"qsft setting {name} = {vars(self)[name]} must be {wanted}.",
-                    f"qsft 的 {name} = {vars(self)[name]} 必须 {wanted}。",
-                )
+        require("qsft", self, rules)
 
     def extra_modules(self, members: int, hidden_size: int) -> dict[str, nn.Module]:
         """None."""
@@ -88,11 +84,9 @@ class QSFT:
 
     def loss(self, view: View) -> tuple[Tensor, dict[str, Tensor]]:
         """The weighted cross-entropy, less the constant ln π(a|s)."""
-        if view.target is None:
-            raise ValueError("Q-SFT bootstraps from a target network")
-        batch, target = view.batch, view.target
+        batch, slow = view.batch, view.delayed()
         with torch.no_grad():
-            best = over_live_states(view, lambda states: best_ratio(target, states))
+            best = over_live_states(slow, lambda states: best_ratio(slow.head, states))
             weight = look_ahead(batch.rewards, batch.discounts, batch.action_mask, best, 1)
         norm = over_live_states(view, lambda states: log_norm(view.head, states))[..., :-1]
         states = view.hidden[:, :-1].flatten(0, 1)

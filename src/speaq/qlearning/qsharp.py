@@ -27,7 +27,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from speaq.core.errors import DataError, SettingsError
+from speaq.core.errors import DataError
+from speaq.core.settings import require
 from speaq.qlearning.algorithm import View, total
 from speaq.qlearning.critics import TiedCritic
 from speaq.qlearning.operations import ridge, weighted_mean
@@ -55,18 +56,13 @@ class QSharp:
     target_rate: ClassVar[float] = 1.0
 
     def __post_init__(self) -> None:
-        checks = {
+        rules = {
             "eta": (self.eta > 0, "> 0"),
             "ridge": (self.ridge >= 0, "≥ 0"),
             "atoms": (self.atoms >= 2, "≥ 2"),
             "high": (self.high > self.low, f"> low = {self.low}"),
         }
-        for name, (good, wanted) in checks.items():
-            if not good:
-                raise SettingsError(
-                    f"qsharp setting {name} = {vars(self)[name]} must be {wanted}.",
-                    f"qsharp 的 {name} = {vars(self)[name]} 必须 {wanted}。",
-                )
+        require("qsharp", self, rules)
 
     def extra_modules(self, members: int, hidden_size: int) -> dict[str, nn.Module]:
         """The classifier of returns."""
@@ -109,7 +105,7 @@ class QSharp:
         }
         if self.ridge and not view.trains_policy:
             terms["ridge"] = self.ridge * ridge(view)
-        return total(terms)
+        return total(terms, error)
 
 
 def two_hot(returns: Tensor, atoms: Tensor) -> Tensor:

@@ -24,7 +24,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from speaq.core.errors import SettingsError
+from speaq.core.settings import require
 from speaq.qlearning.algorithm import View, total
 from speaq.qlearning.bootstrap import log_mean_exp, look_ahead, over_live_states
 from speaq.qlearning.operations import ridge, weighted_mean
@@ -50,18 +50,13 @@ class ShiQ:
     target_rate: ClassVar[float] = 1.0
 
     def __post_init__(self) -> None:
-        checks = {
+        rules = {
             "discount": (0 <= self.discount <= 1, "in [0, 1]"),
             "eta": (self.eta > 0, "> 0"),
             "ridge": (self.ridge >= 0, "≥ 0"),
             "starts": (self.starts in ("all", "first"), "all / first"),
         }
-        for name, (good, wanted) in checks.items():
-            if not good:
-                raise SettingsError(
-                    f"shiq setting {name} = {vars(self)[name]} must be {wanted}.",
-                    f"shiq 的 {name} = {vars(self)[name]} 必须为 {wanted}。",
-                )
+        require("shiq", self, rules)
 
     def extra_modules(self, members: int, hidden_size: int) -> dict[str, nn.Module]:
         """None."""
@@ -89,7 +84,7 @@ class ShiQ:
         terms = {"shiq": weighted_mean(0.5 * residual**2, weights)}
         if self.ridge and not view.trains_policy:
             terms["ridge"] = self.ridge * ridge(view)
-        return total(terms)
+        return total(terms, residual)
 
 
 def path_residual(advantages: Tensor, values: Tensor, batch: Batch) -> Tensor:

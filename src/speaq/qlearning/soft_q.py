@@ -30,7 +30,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from speaq.core.errors import SettingsError
+from speaq.core.settings import require
 from speaq.models.head import ValueHead
 from speaq.qlearning.algorithm import View, total
 from speaq.qlearning.bootstrap import log_mean_exp, look_ahead, over_live_states
@@ -61,7 +61,7 @@ class SoftQ:
     heads_per_member: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        checks = {
+        rules = {
             "discount": (0 <= self.discount <= 1, "in [0, 1]"),
             "eta": (self.eta > 0, "> 0"),
             "steps": (self.steps >= 0, "≥ 0"),
@@ -70,12 +70,7 @@ class SoftQ:
             "target_every": (self.target_every >= 1, "≥ 1"),
             "target_rate": (0 < self.target_rate <= 1, "in (0, 1]"),
         }
-        for name, (good, wanted) in checks.items():
-            if not good:
-                raise SettingsError(
-                    f"soft-q setting {name} = {vars(self)[name]} must be {wanted}.",
-                    f"soft-q 的 {name} = {vars(self)[name]} 必须 {wanted}。",
-                )
+        require("soft-q", self, rules)
 
     def extra_modules(self, members: int, hidden_size: int) -> dict[str, nn.Module]:
         """None."""
@@ -87,13 +82,11 @@ class SoftQ:
 
     def loss(self, view: View) -> tuple[Tensor, dict[str, Tensor]]:
         """½(Q(s_k, a_k) - its n-step target)², mean over the actions each member may see."""
-        if view.target is None:
-            raise ValueError("soft Q-learning bootstraps from a target network")
         # The state after the last action has no centre; Q must mean one thing everywhere.
-        slow, view = view.target, replace(view, centres=None)
-        batch = view.batch
+        view = replace(view, centres=None)
+        batch, slow = view.batch, view.delayed()
         with torch.no_grad():
-            q_values, values = view.q_values(slow), soft_values(view, slow, self.eta)
+            q_values, values = slow.q_values(slow.head), soft_values(slow, slow.head, self.eta)
             target = path_target(batch.rewards, q_values, values, batch, self.steps)
         error = view.q_values(view.head) - target
         terms = {"soft_q": weighted_mean(0.5 * error**2, view.members)}
@@ -102,7 +95,7 @@ class SoftQ:
         if view.trains_policy and self.cloning:
             logprobs = policy_logprobs(view.hidden[:, :-1], view.output_table, batch.actions)
             terms["cloning"] = -self.cloning * masked_mean(logprobs, batch.action_mask)
-        return total(terms)
+        return total(terms, error)
 
 
 def soft_values(view: View, head: ValueHead, eta: float) -> Tensor:

@@ -21,7 +21,8 @@ from speaq.core.errors import DivergenceError, SettingsError, StorageError
 from speaq.core.files import replacing_folder
 from speaq.core.progress import bar
 from speaq.core.runs import RunFolder
-from speaq.core.seeds import derive, generator
+from speaq.core.seeds import derive
+from speaq.training.replay import Draw, Permutations, Replay
 
 
 @dataclass(frozen=True)
@@ -92,41 +93,47 @@ class Task(Protocol):
     def parameters(self) -> Mapping[str, Sequence[nn.Parameter]]:
         """What is trained: `trunk` at `lr`, `head` at `head_lr`, `value` at `value_lr`."""
 
-    def loss(self, indices: Sequence[int]) -> tuple[Tensor, dict[str, Tensor]]:
-        """Scalar loss of the episodes `indices`, and figures to log."""
+    def loss(
+        self, indices: Sequence[int], weights: Tensor | None = None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Scalar loss of the episodes `indices`, and figures to log.
+
+        `weights` (B,) are importance weights of the episodes. A figure named `errors` (B,) is not
+        logged: it is how wrong each episode's values were, for the replay.
+        """
 
     def after_step(self, step: int) -> None:
         """Called once after each optimiser step, `step` counted from 1: target networks."""
 
 
-def batch_indices(seed: int, step: int, batch_size: int, episodes: int) -> list[int]:
-    """The episodes of step `step` (from 0): passes over permutations of them all, back to back."""
-    taken: list[int] = []
-    while len(taken) < batch_size:
-        place = step * batch_size + len(taken)
-        epoch, start = divmod(place, episodes)
-        order = generator(seed, "epoch", epoch).permutation(episodes)
-        taken += order[start : start + batch_size - len(taken)].tolist()
-    return taken
+def train(
+    task: Task, episodes: int | Replay, settings: LoopSettings, run: RunFolder, seed: int
+) -> None:
+    """Train `task`, from the run's last checkpoint if it has one.
 
-
-def train(task: Task, episodes: int, settings: LoopSettings, run: RunFolder, seed: int) -> None:
-    """Train `task` on `episodes` episodes, from the run's last checkpoint if it has one.
+    Args:
+        task: what is trained.
+        episodes: how many there are, to be passed over uniformly; or the replay to draw from.
+        settings: how long and how fast.
+        run: where metrics and checkpoints go.
+        seed: of batches, and of draws inside modules.
 
     Raises:
         DivergenceError: loss or gradient is not finite; the last checkpoint is kept.
         StorageError: a checkpoint could not be written; the one before it is kept.
     """
+    replay = Permutations(episodes, seed) if isinstance(episodes, int) else episodes
     optimiser = _optimiser(task, settings)
-    step = _restore(task, optimiser, run)
+    step = _restore(task, optimiser, replay, run)
     run.rewind(step)
     with bar("training", settings.steps) as running:
         running.advance(step)
         while step < settings.steps:
             # Dropout and other draws inside modules must not depend on what ran before.
             torch.manual_seed(derive(seed, "step", step))
-            indices = batch_indices(seed, step, settings.batch_size, episodes)
-            loss, figures = _step(task, optimiser, indices, settings, step)
+            drawn = replay.draw(step, settings.batch_size)
+            loss, figures = _step(task, optimiser, drawn, settings, step)
+            replay.learned(drawn.indices, figures.pop("errors", None))
             step += 1
             task.after_step(step)
             if step % settings.log_every == 0 or step == settings.steps:
@@ -134,7 +141,7 @@ def train(task: Task, episodes: int, settings: LoopSettings, run: RunFolder, see
                 run.log(step, row)
                 running.advance(0, f"loss {loss:.4g}")
             if step % settings.checkpoint_every == 0 or step == settings.steps:
-                _keep(task, optimiser, run, step)
+                _keep(task, optimiser, replay, run, step)
             running.advance()
 
 
@@ -158,14 +165,14 @@ def _optimiser(task: Task, settings: LoopSettings) -> torch.optim.AdamW:
 def _step(
     task: Task,
     optimiser: torch.optim.AdamW,
-    indices: Sequence[int],
+    drawn: Draw,
     settings: LoopSettings,
     step: int,
 ) -> tuple[float, dict[str, Tensor]]:
     for group in optimiser.param_groups:
         group["lr"] = group["peak"] * settings.rate(step)
     optimiser.zero_grad(set_to_none=True)
-    loss, figures = task.loss(indices)
+    loss, figures = task.loss(drawn.indices, drawn.weights)
     value = float(loss.detach())
     _require_finite("loss", value, step)
     torch.autograd.backward(loss)
@@ -188,7 +195,9 @@ def _require_finite(what: str, value: float, step: int) -> None:
         )
 
 
-def _keep(task: Task, optimiser: torch.optim.AdamW, run: RunFolder, step: int) -> None:
+def _keep(
+    task: Task, optimiser: torch.optim.AdamW, replay: Replay, run: RunFolder, step: int
+) -> None:
     tensors = {
         f"module.{name}.{key}": tensor
         for name, module in task.modules().items()
@@ -196,6 +205,7 @@ def _keep(task: Task, optimiser: torch.optim.AdamW, run: RunFolder, step: int) -
     }
     for index, state in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser.{index}.{key}": tensor for key, tensor in state.items()}
+    tensors |= {f"replay.{key}": tensor for key, tensor in replay.state().items()}
     older = run.checkpoints()
     whole = {key: tensor.detach().cpu().contiguous().clone() for key, tensor in tensors.items()}
     try:
@@ -224,7 +234,7 @@ def _clear_half_written(run: RunFolder) -> None:
             left.unlink(missing_ok=True)
 
 
-def _restore(task: Task, optimiser: torch.optim.AdamW, run: RunFolder) -> int:
+def _restore(task: Task, optimiser: torch.optim.AdamW, replay: Replay, run: RunFolder) -> int:
     """Load the last checkpoint, if any, and return its step."""
     _clear_half_written(run)
     found = run.checkpoints()
@@ -232,10 +242,8 @@ def _restore(task: Task, optimiser: torch.optim.AdamW, run: RunFolder) -> int:
         return 0
     tensors = load_file(found[-1] / "state.safetensors")
     for name, module in task.modules().items():
-        start = f"module.{name}."
-        module.load_state_dict(
-            {key.removeprefix(start): t for key, t in tensors.items() if key.startswith(start)}
-        )
+        module.load_state_dict(_under(f"module.{name}.", tensors))
+    replay.restore(_under("replay.", tensors))
     saved = optimiser.state_dict()
     for key, tensor in tensors.items():
         if key.startswith("optimiser."):
@@ -244,3 +252,10 @@ def _restore(task: Task, optimiser: torch.optim.AdamW, run: RunFolder) -> int:
     optimiser.load_state_dict(saved)
     step: int = json.loads((found[-1] / "step.json").read_text())["step"]
     return step
+
+
+def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors whose name begins with `prefix`, by the rest of it."""
+    return {
+        key.removeprefix(prefix): each for key, each in tensors.items() if key.startswith(prefix)
+    }

@@ -1,0 +1,32 @@
+"""What a text environment is: Gymnasium's `reset` and `step`, with text for both sides."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+
+class TextEnvironment(Protocol):
+    """One episode at a time; a value of the protocol is cheap to make, so many run side by side.
+
+    An action is a whole reply of the policy. What `reset` and `step` return is only what is new:
+    the policy has everything said before in its context. Each built-in environment also knows its
+    optimum, makes a log of stated quality (`log`), and brings a tokenizer and a small untrained
+    model where ordinary text would be too much for the task.
+    """
+
+    def reset(
+        self, *, seed: int | None = None, options: Mapping[str, Any] | None = None
+    ) -> tuple[str, dict[str, Any]]:
+        """Begin an episode; the same seed begins the same one.
+
+        Returns:
+            the first observation, not empty, and information.
+        """
+
+    def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
+        """Answer a reply.
+
+        Returns:
+            the next observation (meaningless once the episode is over), the reward of the reply,
+            terminated (it is over, nothing more can be earned), truncated (cut off: more could
+            have been), and information.
+        """

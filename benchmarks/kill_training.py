@@ -37,7 +37,8 @@ from speaq.experience.episode import Episode, Turn
 from speaq.models.head import HeadSettings
 from speaq.models.sources import load
 from speaq.qlearning.ilql import ILQL
-from speaq.qlearning.learn import LearnSettings, learn
+from speaq.qlearning.learn import learn
+from speaq.qlearning.student import LearnSettings
 from speaq.training.loop import LoopSettings
 
 STEPS = {"frozen": 40, "full": 12}

@@ -36,7 +36,8 @@ from speaq.models.decoding import Decoding
 from speaq.models.head import HeadSettings
 from speaq.models.language_model import LanguageModel
 from speaq.models.sampling import sample
-from speaq.qlearning.learn import LearnSettings, learn
+from speaq.qlearning.learn import learn
+from speaq.qlearning.student import LearnSettings
 from speaq.training.loop import LoopSettings
 
 ILQL = {"expectile": 0.8, "cql": 0.5, "cql_states": 0, "target_every": 5, "target_rate": 0.1}

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from speaq.experience.episode import Episode, Turn
-from speaq.qlearning.learn import LearnSettings, learn
+from speaq.qlearning.learn import learn
+from speaq.qlearning.student import LearnSettings
 from speaq.training.loop import LoopSettings
 
 FEW = LoopSettings(steps=3, batch_size=8, head_lr=1e-3, checkpoint_every=3, log_every=1)

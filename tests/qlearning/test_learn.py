@@ -9,7 +9,8 @@ from speaq.core.errors import DataError, SettingsError
 from speaq.experience.episode import Episode, Turn
 from speaq.models.head import HeadSettings
 from speaq.qlearning.ilql import ILQL
-from speaq.qlearning.learn import LearnSettings, learn
+from speaq.qlearning.learn import learn
+from speaq.qlearning.student import LearnSettings
 from speaq.training.loop import LoopSettings
 
 FEW = LoopSettings(steps=4, batch_size=4, checkpoint_every=2, log_every=1)

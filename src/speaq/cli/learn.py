@@ -14,7 +14,8 @@ from speaq.cli.inputs import open_model, read_log
 from speaq.cli.options import filled, pairs, parse, take_config
 from speaq.core.language import say
 from speaq.models.head import HeadSettings
-from speaq.qlearning.learn import LearnSettings, learn, loop_defaults
+from speaq.qlearning.learn import learn
+from speaq.qlearning.student import LearnSettings, loop_defaults
 from speaq.training.loop import LoopSettings
 
 ABOUT = (

@@ -29,7 +29,8 @@ from speaq.models.decoding import Decoding
 from speaq.models.language_model import LanguageModel
 from speaq.models.sources import load
 from speaq.models.versions import Registry
-from speaq.qlearning.learn import LearnSettings, learn
+from speaq.qlearning.learn import learn
+from speaq.qlearning.student import LearnSettings
 
 DECODING = Decoding(temperature=0.8, max_new_tokens=32)
 BETAS = (2.0, 4.0, 8.0, 16.0, 32.0)

@@ -22,11 +22,17 @@ from speaq.core.files import digest
 from speaq.core.progress import bar
 from speaq.core.seeds import generator
 from speaq.models.decoding import Decoding, guide, log_probabilities
+from speaq.models.exploration import Exploration, exploring
 from speaq.models.language_model import LanguageModel
 from speaq.models.prefill import prefill
 
 ROWS = 64
 """Replies drawn side by side; more gain little on a CPU and cost memory."""
+
+
+Policy = Callable[[Tensor], tuple[Tensor, Tensor | None]]
+"""Hidden states (R, D) -> log-probabilities (R, V) to draw from, and those that the divergence is
+counted from; None where nothing moves the model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +70,23 @@ def sample(
     *,
     seed: int,
     beta: float = 0.0,
+    explore: Exploration | None = None,
     title: str = "sampling",
 ) -> list[Sample]:
     """Draw `samples` replies to each prompt (token ids), guided by β; ordered by prompt.
 
+    Args:
+        model: with a value head if β is not 0 or something is explored.
+        prompts: token ids.
+        samples: to each prompt.
+        decoding: temperature, cuts, length.
+        seed: of the replies.
+        beta: of the guided policy.
+        explore: draw tokens in this way instead; of `decoding` only the length then counts.
+        title: of the progress bar.
+
     Raises:
-        ModelError: β is not 0 and the model has no value head.
+        ModelError: a value head is needed and there is none.
         SettingsError: β overflows.
     """
     rows = []
@@ -80,12 +97,34 @@ def sample(
             uniforms = generator(seed, "sample", name, s).random(decoding.max_new_tokens)
             rows.append(_Row(p, uniforms, [], []))
         met[name] += 1  # a prompt given twice gets other replies the second time
+    policy = _policy(model, decoding, beta, explore)
     with bar(title, len(rows)) as progress:
         done = []
         for start in range(0, len(rows), ROWS):
             batch = rows[start : start + ROWS]
-            done += _draw(model, prompts, batch, decoding, beta, progress.advance)
+            done += _draw(model, prompts, batch, decoding.max_new_tokens, policy, progress.advance)
     return done
+
+
+def _policy(
+    model: LanguageModel, decoding: Decoding, beta: float, explore: Exploration | None
+) -> Policy:
+    """The distribution tokens are drawn from."""
+
+    def unguided(hidden: Tensor) -> tuple[Tensor, Tensor | None]:
+        return log_probabilities(model.output_layer(hidden).float(), decoding), None
+
+    def led(hidden: Tensor) -> tuple[Tensor, Tensor | None]:
+        logits = model.output_layer(hidden).float()
+        with model.fast_products():
+            advantages = model.require_head().advantages(hidden.float()).float()
+        if explore is not None:
+            # Candidates are few: the divergence is from the whole of the model's distribution.
+            return exploring(logits, advantages, explore), torch.log_softmax(logits, -1)
+        base = log_probabilities(logits, decoding)
+        return log_probabilities(guide(logits, advantages, beta), decoding), base
+
+    return unguided if beta == 0 and explore is None else led
 
 
 @torch.inference_mode()
@@ -93,18 +132,18 @@ def _draw(
     model: LanguageModel,
     prompts: Sequence[Sequence[int]],
     rows: list[_Row],
-    decoding: Decoding,
-    beta: float,
+    longest: int,
+    policy: Policy,
     count: Callable[[float], None],
 ) -> list[Sample]:
     cache, mask, hidden = prefill(model, [prompts[row.prompt] for row in rows])
     live = list(range(len(rows)))
-    for step in range(decoding.max_new_tokens):
-        drawn = _next_tokens(model, hidden, [rows[i] for i in live], step, decoding, beta)
+    for step in range(longest):
+        drawn = _next_tokens(hidden, [rows[i] for i in live], step, policy)
         going = [j for j, token in enumerate(drawn.tolist()) if token != model.end_id]
         count(len(live) - len(going))
         live = [live[j] for j in going]
-        if not live or step + 1 == decoding.max_new_tokens:
+        if not live or step + 1 == longest:
             break
         if len(going) < len(drawn):
             keep = torch.tensor(going, device=drawn.device)
@@ -130,30 +169,17 @@ def _draw(
     ]
 
 
-def _next_tokens(
-    model: LanguageModel,
-    hidden: Tensor,
-    rows: list[_Row],
-    step: int,
-    decoding: Decoding,
-    beta: float,
-) -> Tensor:
+def _next_tokens(hidden: Tensor, rows: list[_Row], step: int, policy: Policy) -> Tensor:
     """Draw one token for each row from hidden (R, D), note it in the rows, return (R,)."""
-    logits = model.output_layer(hidden).float()
-    logprobs = log_probabilities(logits, decoding)
-    if beta != 0:
-        with model.fast_products():
-            advantages = model.require_head().advantages(hidden.float()).float()
-        base, logprobs = logprobs, log_probabilities(guide(logits, advantages, beta), decoding)
-        kl = kl_divergence(logprobs, base).tolist()
+    logprobs, base = policy(hidden)
+    kl = [0.0] * len(rows) if base is None else kl_divergence(logprobs, base).tolist()
     uniforms = torch.tensor([row.uniforms[step] for row in rows], device=hidden.device)
     drawn = _invert(logprobs.exp(), uniforms)
     taken = logprobs.gather(1, drawn[:, None])[:, 0].tolist()
     for i, row in enumerate(rows):
         row.token_ids.append(int(drawn[i]))
         row.logprobs.append(taken[i])
-        if beta != 0:
-            row.kl += kl[i]
+        row.kl += kl[i]
     return drawn
 
 

@@ -70,7 +70,7 @@ class RandomWalks:
         """Fewest nodes from each start letter to the goal, both counted."""
         self.walks = [_walk(stream, self.edges, longest) for _ in range(walks)]
         """The log as node numbers."""
-        self._path = ""
+        self._start = ""
 
     @property
     def starts(self) -> list[str]:
@@ -118,7 +118,7 @@ class RandomWalks:
         """Begin a walk. `options={"start": "c"}` names the start, else `seed` draws it.
 
         Returns:
-            the walk so far, and the fewest nodes it can take.
+            the start, and the fewest nodes a walk from there can take.
         """
         start = (options or {}).get("start")
         if start is None:
@@ -129,27 +129,21 @@ class RandomWalks:
                 f"randomwalks cannot start at '{start}'; starts are {', '.join(self.starts)}.",
                 f"randomwalks 不能从“{start}”出发；起点可为 {'、'.join(self.starts)}。",
             )
-        self._path = start
-        return self._path, {"shortest": self.shortest[start]}
+        self._start = start
+        return start, {"shortest": self.shortest[start]}
 
     def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
-        """Go to the node `action`, one letter.
+        """Walk from the start through the nodes of `action`, one letter each: a whole episode.
 
         Returns:
-            the walk so far, the reward, terminated (goal, no such edge, or the tenth node),
+            nothing to read, what the walk earned, terminated (always: nothing follows a walk),
             truncated (never), and information (none).
         """
-        here, there = self._path[-1:], self.letters.find(action) if len(action) == 1 else -1
-        if not here:
+        if not self._start:
             raise RuntimeError("reset must be called before step")
-        valid = there >= 0 and bool(self.edges[self.letters.index(here), there])
-        self._path += action
-        ended = not valid or there == GOAL or len(self._path) >= self.longest
-        reward = self.optimality(self._path) if valid and there == GOAL else 0.0
-        walk = self._path
-        if ended:
-            self._path = ""
-        return walk, reward, ended, False, {}
+        earned = self.optimality(self._start + action)
+        self._start = ""
+        return "", earned, True, False, {}
 
     @cached_property
     def tokenizer(self) -> "PreTrainedTokenizerBase":

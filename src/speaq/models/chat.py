@@ -39,6 +39,8 @@ def continuation(
     Raises:
         ModelError: the template rewrites earlier messages, so the log's tokens cannot be kept.
     """
+    if model.tokenizer.chat_template is None:  # what came before changes nothing
+        return model.encode(_opening_text(model, after))
     reply = harmless(model, reply)
     start = _opening_text(model, before) + reply
     whole = _opening_text(model, [*before, Message("assistant", reply), *after])

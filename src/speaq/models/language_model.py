@@ -2,7 +2,7 @@
 
 import copy
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -188,8 +188,7 @@ class LanguageModel:
     @cached_property
     def tokenizer_fingerprint(self) -> str:
         """Digest of the vocabulary: token ids in a log mean the same only where this agrees."""
-        vocabulary: dict[str, int] = self.tokenizer.get_vocab()
-        return digest(*(f"{index} {token}" for token, index in sorted(vocabulary.items())))
+        return vocabulary_fingerprint(self.tokenizer.get_vocab())
 
     def encode(self, text: str) -> list[int]:
         """Token ids of plain text, without special tokens added."""
@@ -200,6 +199,11 @@ class LanguageModel:
         """Text of token ids, special tokens left out."""
         text: str = self.tokenizer.decode(list(ids), skip_special_tokens=True)
         return text
+
+
+def vocabulary_fingerprint(vocabulary: Mapping[str, int]) -> str:
+    """See `LanguageModel.tokenizer_fingerprint`; for logs that are written without a model."""
+    return digest(*(f"{index} {token}" for token, index in sorted(vocabulary.items())))
 
 
 def _adapted(causal: Any) -> bool:

@@ -7,14 +7,16 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from speaq.core.errors import EvidenceError, SettingsError
-from speaq.evaluation.estimate import GateSettings, Scores, estimates, self_normalised, weights
+from speaq.evaluation.estimate import GateSettings, Scores, Steps, estimates
 
 
 def scores(log_ratios, rewards, betas=None):
     """Scores from (G, N, J) and (N, J), with no divergence."""
     log_ratios, rewards = np.asarray(log_ratios, float), np.asarray(rewards, float)
     betas = tuple(betas or map(float, range(len(log_ratios))))
-    return Scores(betas, log_ratios, np.zeros(log_ratios.shape[:2]), rewards)
+    mute = Steps(log_ratios, rewards, np.ones(rewards.shape, bool), *np.zeros((2, *rewards.shape)),
+                 np.zeros(log_ratios.shape))  # fmt: skip
+    return Scores(betas, log_ratios, np.zeros(log_ratios.shape[:2]), rewards, mute)
 
 
 def one(log_ratios, rewards, groups=None, seed=0, **named):
@@ -68,11 +70,6 @@ def test_two_turns_by_hand():
     found = one(ratios, rewards)
     assert found.predicted == pytest.approx(first + second)
     assert found.ess == pytest.approx(7**2 / (16 + 1 + 0.25 + 0.25 + 1))
-
-
-def test_one_reply_stands_for_at_most_e_to_the_fourth():
-    found = weights(np.array([[3.0, 3.0, -4.0], [-900.0, 0.0, 0.0]]))
-    np.testing.assert_allclose(found, [[math.e**3, math.e**4, math.e**2], [0, 0, 0]])
 
 
 @settings(max_examples=40, deadline=None)
@@ -223,9 +220,3 @@ def test_the_lower_end_of_the_gain_holds_too():
         found = one(ratios, rewards, list(map(str, groups)), seed=run, draws=300)
         above += found.gain_low > truth - plain
     assert above <= 12
-
-
-def test_sums_of_draws_give_one_estimate_each():
-    """(draws, turns) sums -> (draws,) estimates, a turn without weight counting for nothing."""
-    found = self_normalised(np.array([[2.0, 4.0], [1.0, 0.0]]), np.array([[1.0, 1.0], [3.0, 0.0]]))
-    np.testing.assert_allclose(found, [0.75, 3.0])

@@ -1,22 +1,31 @@
-"""Off-policy estimates from turn-level importance ratios: arithmetic on arrays, nothing else.
+"""The gate's estimates: for each value of β what it would earn, by how much more, how surely.
 
-N episodes of at most J turns, under G values of β. An episode with fewer turns earns nothing in
-the turns it does not have and keeps its weight.
+N episodes of at most J turns and K tokens, under G values of β.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from speaq.core.errors import EvidenceError, SettingsError
-from speaq.core.seeds import generator
+from speaq.core.settings import require
+from speaq.evaluation.fitted_q import fitted_q
+from speaq.evaluation.intervals import Bootstrap, expanded
+from speaq.evaluation.off_policy import (
+    Floats,
+    Terms,
+    doubly_robust,
+    effective_size,
+    self_normalised,
+    weights,
+)
 
-LOG_CLIP = 4.0
-"""Weights are clipped at e⁴ ≈ 55: one reply never stands for more than that many."""
+FOLDS = 4
+"""Folds of prompts between which fitted values are crossed."""
 
-Floats = NDArray[np.float64]
+Estimator = Literal["snips", "dr"]
 
 
 @dataclass(frozen=True)
@@ -37,13 +46,31 @@ class GateSettings:
     """The log was never learnt from, so every member may judge every episode."""
     reward: str = "feedback"
     """Name of a reward, or module:function."""
+    estimator: Estimator = "snips"
+    """snips: self-normalised importance sampling of turns. dr: doubly robust over tokens."""
 
     def __post_init__(self) -> None:
-        if not 0.5 <= self.level < 1:
-            raise SettingsError(
-                f"gate setting level = {self.level} must be in [0.5, 1).",
-                f"gate 的 level = {self.level} 必须在 [0.5, 1) 内。",
-            )
+        require(
+            "gate",
+            self,
+            {
+                "level": (0.5 <= self.level < 1, "in [0.5, 1)"),
+                "draws": (self.draws >= 1, "≥ 1"),
+                "estimator": (self.estimator in ("snips", "dr"), "snips or dr"),
+            },
+        )
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What the value head says about every token of the log; 0 on padding."""
+
+    log_ratios: Floats  # (G, N, K) ln π_β(a|s)/μ(a|s)
+    rewards: Floats  # (N, K)
+    mask: NDArray[np.bool_]  # (N, K)
+    values: Floats  # (N, K) V(s)
+    advantages: Floats  # (N, K) A(s, a) of the token taken
+    means: Floats  # (G, N, K) Σ_a π_β(a|s) A(s, a)
 
 
 @dataclass(frozen=True)
@@ -54,6 +81,7 @@ class Scores:
     log_ratios: Floats  # (G, N, J) ln π_β(turn)/μ(turn)
     kl: Floats  # (G, N) nats per episode
     rewards: Floats  # (N, J)
+    steps: Steps
 
 
 @dataclass(frozen=True)
@@ -74,29 +102,6 @@ class Estimate:
     """KL(π_β ‖ π) in nats per episode, over the log's states."""
 
 
-def weights(log_ratios: Floats) -> Floats:
-    """Cumulative clipped weights of turns: (..., J) -> (..., J)."""
-    return np.exp(np.minimum(np.cumsum(log_ratios, axis=-1), LOG_CLIP))
-
-
-def self_normalised(weight_sums: Floats, reward_sums: Floats) -> Floats:
-    """Σ_j (Σ_i w_ij r_ij)/(Σ_i w_ij) from sums over episodes: (..., J) twice -> (...).
-
-    A turn that no episode has any weight in counts 0; its effective sample size is 0 as well.
-    """
-    none = np.zeros_like(weight_sums)
-    means: Floats = np.divide(reward_sums, weight_sums, out=none, where=weight_sums > 0).sum(-1)
-    return means
-
-
-def effective_size(w: Floats) -> float:
-    """(Σw)²/Σw² of weights (N,): how many equally weighted episodes say as much."""
-    if not w.any():
-        return 0.0
-    w = w / w.max()  # squares of tiny weights would vanish
-    return float(w.sum() ** 2 / (w**2).sum())
-
-
 def estimates(
     scores: Scores, groups: Sequence[str], settings: GateSettings, seed: int
 ) -> list[Estimate]:
@@ -105,26 +110,18 @@ def estimates(
     Raises:
         EvidenceError: fewer than 5 groups; no interval could be trusted.
     """
-    names, place = np.unique(np.asarray(groups, dtype=object).astype(str), return_inverse=True)
-    if len(names) < 5:
-        raise EvidenceError(
-            f"the log holds {len(names)} different prompts; the gate needs at least 5 to say how "
-            "much its prediction would vary.",
-            f"日志只有 {len(names)} 个不同的提示；闸门至少需要 5 个才能估计预测的波动。",
-        )
-    draws = generator(seed, "gate").multinomial(
-        len(names), np.full(len(names), 1 / len(names)), size=settings.draws
-    )  # (draws, P)
-    logged = _group_sums(np.ones_like(scores.rewards), scores.rewards, place, len(names))
-    logged_mean = float(self_normalised(*(part.sum(0) for part in logged)))
-    logged_draws = self_normalised(*(np.tensordot(draws, part, 1) for part in logged))
-    tail = (1 - settings.level) / 2
+    bootstrap = Bootstrap.over(groups, settings.draws, seed)
+    even = np.ones_like(scores.rewards)
+    logged, logged_drawn = bootstrap.estimate(self_normalised(even, scores.rewards))
     rows = []
     for number, beta in enumerate(scores.betas):
         w = weights(scores.log_ratios[number])  # (N, J)
-        sums = _group_sums(w, scores.rewards, place, len(names))
-        predicted = float(self_normalised(*(part.sum(0) for part in sums)))
-        drawn = self_normalised(*(np.tensordot(draws, part, 1) for part in sums))
+        if settings.estimator == "dr":
+            terms = robust(scores.steps, number, bootstrap.place % FOLDS)
+        else:
+            terms = self_normalised(w, scores.rewards)
+        predicted, drawn = bootstrap.estimate(terms)
+        tail = expanded((1 - settings.level) / 2, bootstrap.degrees(w[:, -1]))
         low, high = np.quantile(drawn, [tail, 1 - tail])
         rows.append(
             Estimate(
@@ -132,8 +129,8 @@ def estimates(
                 predicted=predicted,
                 low=float(low),
                 high=float(high),
-                gain=predicted - logged_mean,
-                gain_low=float(np.quantile(drawn - logged_draws, tail)),
+                gain=predicted - logged,
+                gain_low=float(np.quantile(drawn - logged_drawn, tail)),
                 ess=effective_size(w[:, -1]),
                 kl=float(scores.kl[number].mean()),
             )
@@ -141,11 +138,23 @@ def estimates(
     return rows
 
 
-def _group_sums(
-    w: Floats, rewards: Floats, place: NDArray[np.intp], groups: int
-) -> tuple[Floats, Floats]:
-    """Sums of w and of w·r within each group: (P, J) each."""
-    sums = np.zeros((2, groups, w.shape[1]))
-    np.add.at(sums[0], place, w)
-    np.add.at(sums[1], place, w * rewards)
-    return sums[0], sums[1]
+def robust(steps: Steps, number: int, folds: NDArray[np.int64]) -> Terms:
+    """The doubly robust estimate over tokens, its model fitted to what the value head says.
+
+    The head's own Q is that of the log's policy, its scale is shrunk by priors, and some
+    algorithms learn V in the first state only. So Q of π_β is fitted anew, with five numbers:
+    1, V(s_k), V(s_0), the advantages of what was said before, and A(s_k, a_k).
+
+    Args:
+        steps: of the log.
+        number: which β.
+        folds: (N,) episodes of one prompt share a fold; see `fitted_q`.
+    """
+    first = np.broadcast_to(steps.values[:, :1], steps.values.shape)
+    before = np.cumsum(steps.advantages, 1) - steps.advantages
+    known = [np.ones_like(first), steps.values, first, before]
+    taken = np.stack([*known, steps.advantages], -1)  # (N, K, F)
+    expected = np.stack([*known, steps.means[number]], -1)
+    q, v = fitted_q(taken, expected, steps.rewards, steps.mask, folds)
+    w = weights(steps.log_ratios[number])
+    return doubly_robust(w, steps.rewards, q, v, normalise=True)

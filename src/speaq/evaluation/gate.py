@@ -22,22 +22,17 @@ import torch
 from torch import Tensor
 
 from speaq.core.errors import DataError, EvidenceError, SettingsError
-from speaq.core.progress import bar
-from speaq.evaluation.estimate import GateSettings, Scores, estimates
+from speaq.evaluation.estimate import GateSettings, estimates
 from speaq.evaluation.report import GateReport, judge
+from speaq.evaluation.scoring import score
 from speaq.experience.episode import Episode
 from speaq.experience.records import fingerprint
 from speaq.experience.rewards import Reward, resolve
-from speaq.models.decoding import Decoding, guide, log_probabilities
+from speaq.models.decoding import Decoding
 from speaq.models.language_model import LanguageModel
-from speaq.models.sampling import kl_divergence
-from speaq.models.vocabulary import CHUNK_ELEMENTS
 from speaq.qlearning.crossfit import CrossFit
 from speaq.training.encoding import Encoded, encode_episodes
 from speaq.training.features import Features, cache_features
-
-ROUNDING = 0.1
-"""Root mean square difference of ln π per token that half precision explains (measured: 0.03)."""
 
 
 def gate(
@@ -81,13 +76,14 @@ def gate(
     encoded = encode_episodes(model, episodes, reward or resolve(settings.reward))
     use = _judges(model, encoded, settings.fresh)
     with _cache(model, encoded, folder) as features:
-        scores = _score(model, encoded, features, use, grid, decoding)
+        scores = score(model, encoded, features, use, grid, decoding)
     groups = [each.group for each in encoded]
     report = GateReport(
         rows=tuple(judge(estimates(scores, groups, settings, seed), len(encoded), settings)),
         episodes=len(encoded),
         prompts=len(set(groups)),
         level=settings.level,
+        estimator=settings.estimator,
         recovered=bool(any(np.isnan(each.behaviour_logprobs).any() for each in encoded)),
         data=fingerprint(episodes),
         decoding=asdict(decoding),
@@ -125,101 +121,3 @@ def _cache(
         return
     with tempfile.TemporaryDirectory(prefix="speaq-") as temporary:
         yield cache_features(model, encoded, Path(temporary))
-
-
-@torch.inference_mode()
-def _score(
-    model: LanguageModel,
-    encoded: Sequence[Encoded],
-    features: Features,
-    use: Tensor,
-    grid: Sequence[float],
-    decoding: Decoding,
-) -> Scores:
-    """ln π_β(turn)/μ(turn) and KL(π_β ‖ π) of every episode under every β, in one pass."""
-    model = model.for_batches()
-    device = model.output_table.device
-    turns = max(int(each.turn_ids[-1]) + 1 for each in encoded)
-    log_ratios = np.zeros((len(grid), len(encoded), turns))
-    kl = np.zeros((len(grid), len(encoded)))
-    rewards = np.zeros((len(encoded), turns))
-    drift = np.zeros((len(encoded), turns))  # ln π_0(turn)/μ(turn)
-    rows = max(1, CHUNK_ELEMENTS // model.output_table.shape[0])
-    with bar("gate", len(encoded)) as running:
-        for index, each in enumerate(encoded):
-            np.add.at(rewards[index], each.turn_ids, each.rewards)
-            states = features.states(index)[:-1].to(device)  # (K, D)
-            actions = torch.from_numpy(each.action_tokens).to(device)
-            for start in range(0, len(states), rows):
-                part = slice(start, start + rows)
-                judges = use[:, index, None].expand(-1, len(states[part])).to(device)
-                logprobs, kls = _policies(
-                    model, states[part], actions[part], judges, grid, decoding
-                )
-                moved, gap = _ratios(np.stack(logprobs), each, part)
-                for b in range(len(grid)):
-                    np.add.at(log_ratios[b, index], each.turn_ids[part], moved[b])
-                kl[:, index] += kls
-                np.add.at(drift[index], each.turn_ids[part], gap)
-            running.advance()
-    if _is_base_policy(drift, encoded):
-        drift[:] = 0
-    return Scores(tuple(grid), log_ratios + drift, kl, rewards)
-
-
-def _ratios(logprobs: np.ndarray, each: Encoded, part: slice) -> tuple[np.ndarray, np.ndarray]:
-    """ln π_β/μ at the actions of `part` in two terms, ln π_β/π_0 (G, N) and ln π_0/μ (N,).
-
-    A propensity that is not known is taken to be π_0's. Where π_0 itself could not have drawn the
-    action (top-k, top-p), the first term is all of ln π_β/μ.
-
-    Args:
-        logprobs: (G, N) ln π_β, the first of them π_0's.
-        each: the episode.
-        part: which of its actions.
-
-    Raises:
-        EvidenceError: π_0 could not have drawn an action, and nothing says what did.
-    """
-    logged = each.behaviour_logprobs[part].astype(np.float64)
-    possible = np.isfinite(logprobs[0])
-    if np.isnan(logged[~possible]).any():
-        raise EvidenceError(
-            f"episode {each.id} holds a token that the base model would never draw under this "
-            "decoding, and no propensity; give the gate the decoding that the log was made with.",
-            f"片段 {each.id} 含有在此解码设置下基础模型不可能采样的词元，且没有记录其概率；"
-            "请使用生成该日志时的解码设置。",
-        )
-    start = np.where(possible, logprobs[0], logged)
-    return logprobs - start, np.nan_to_num(start - logged)
-
-
-def _is_base_policy(drift: np.ndarray, encoded: Sequence[Encoded]) -> bool:
-    """Whether the log was drawn from the base policy, up to rounding.
-
-    Then π_β/μ is π_β/π_0 with both from the same states: rounding differs between a log drawn in
-    one precision or batch and states computed in another, and would only add noise to the weights.
-    """
-    tokens = np.array([len(each.actions) for each in encoded])
-    return bool(np.sqrt((drift.sum(1) ** 2 / tokens).mean()) < ROUNDING)
-
-
-def _policies(
-    model: LanguageModel,
-    states: Tensor,
-    actions: Tensor,
-    judges: Tensor,
-    grid: Sequence[float],
-    decoding: Decoding,
-) -> tuple[list[np.ndarray], list[float]]:
-    """For each β: ln π_β at the actions taken, (N,), and the sum of KL(π_β ‖ π) over states."""
-    logits = model.output_layer(states.to(model.output_table.dtype)).float()
-    with model.fast_products():
-        advantages = model.require_head().advantages(states, judges).float()
-    base = log_probabilities(logits, decoding)
-    logprobs, kls = [], []
-    for beta in grid:
-        policy = base if beta == 0 else log_probabilities(guide(logits, advantages, beta), decoding)
-        logprobs.append(policy.gather(1, actions[:, None])[:, 0].cpu().double().numpy())
-        kls.append(0.0 if beta == 0 else float(kl_divergence(policy, base).sum()))
-    return logprobs, kls

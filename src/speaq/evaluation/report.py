@@ -43,6 +43,8 @@ class GateReport:
     data: str
     """Fingerprint of the log."""
     decoding: dict[str, Any]
+    estimator: str = "snips"
+    """How rewards were predicted; see `off_policy`."""
 
     @property
     def best_beta(self) -> float:
@@ -83,8 +85,9 @@ class GateReport:
             )
             for row in record["rows"]
         )
-        kept = {field.name: record[field.name] for field in fields(cls) if field.name != "rows"}
-        return cls(rows=rows, **kept)
+        names = {field.name for field in fields(cls)} - {"rows"}
+        # A report written before there was a choice names no estimator.
+        return cls(rows=rows, **{name: record[name] for name in names & record.keys()})
 
     def save(self, folder: Path | str) -> None:
         """Write `gate.json` and `plots/gate.png` into `folder`."""

@@ -44,11 +44,11 @@ class Texts:
 
 ENGLISH = Texts(
     subtitle="Every answer is kept on this machine with its exact probabilities. "
-    "Your 👍 and 👎 are what the model learns from.",
+    "Your thumbs, up or down, are what the model learns from.",
     conversation="Conversation",
     ask="Write a message and press Enter",
     empty_title="Ask something",
-    empty_body="Then judge the answer with 👍 or 👎 below it, and look at the right what the value "
+    empty_body="Then judge the answer with the thumbs below it, and look at the right what the value "
     "function made of every word. Nothing leaves this machine.",
     examples=(
         "Write a friendly one-line reply to a customer whose parcel is late.",
@@ -86,11 +86,11 @@ ENGLISH = Texts(
 )
 
 CHINESE = Texts(
-    subtitle="每个回答连同其精确概率都保存在这台机器上。您的 👍 和 👎 就是模型学习的依据。",
+    subtitle="每个回答连同其精确概率都保存在这台机器上。您点的赞与踩就是模型学习的依据。",
     conversation="对话",
     ask="输入消息，按回车发送",
     empty_title="请提一个问题",
-    empty_body="然后用回答下方的 👍 或 👎 评价，并在右侧查看价值函数对每个词的看法。"
+    empty_body="然后用回答下方的赞或踩评价，并在右侧查看价值函数对每个词的看法。"
     "任何内容都不会离开这台机器。",
     examples=(
         "给包裹迟到的顾客写一句友好的回复。",

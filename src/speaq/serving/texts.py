@@ -48,8 +48,8 @@ ENGLISH = Texts(
     conversation="Conversation",
     ask="Write a message and press Enter",
     empty_title="Ask something",
-    empty_body="Then judge the answer with the thumbs below it, and look at the right what the value "
-    "function made of every word. Nothing leaves this machine.",
+    empty_body="Then judge the answer with the thumbs below it, and see on the right what the "
+    "value function made of every word. Nothing leaves this machine.",
     examples=(
         "Write a friendly one-line reply to a customer whose parcel is late.",
         "Explain in two sentences why the sky is blue.",

@@ -27,12 +27,12 @@ def live_states(batch: Batch) -> Tensor:
 def over_live_states(view: View, value: Callable[[Tensor], Tensor]) -> Tensor:
     """A value of every live state: `value` maps (N, D) -> (M, N); the result is (M, B, K+1)."""
     live = live_states(view.batch)
-    return _spread(value(view.hidden[live]), live)
+    return spread(value(view.hidden[live]), live)
 
 
-def _spread(found: Tensor, live: Tensor) -> Tensor:
-    """(M, N) values of the N live states -> (M, B, K+1), 0 elsewhere."""
-    values = found.new_zeros(len(found), *live.shape)
+def spread(found: Tensor, live: Tensor) -> Tensor:
+    """Figures of the N live states (M, N, ...) -> (M, B, K+1, ...), 0 elsewhere."""
+    values = found.new_zeros(len(found), *live.shape, *found.shape[2:])
     values[:, live] = found
     return values
 
@@ -63,20 +63,29 @@ def look_ahead(
 
 
 @torch.no_grad()
-def greedy_values(slow: View, chooser: View) -> Tensor:
-    """Q(s, a*) of `slow` at the token `chooser` likes best: (M, B, K+1), without gradient.
+def greedy_tokens(view: View) -> Tensor:
+    """The token each member of the head likes best in each of the N live states: (M, N)."""
+    head = view.head
+    liked = head.features(view.hidden[live_states(view.batch)])
+    return torch.stack(
+        [chunked_max(liked[m], head.member_table(m))[1] for m in range(head.members)]
+    )
 
-    Each member chooses for itself. The two are the same in plain Q-learning and differ in double
-    Q-learning.
+
+@torch.no_grad()
+def values_of(view: View, tokens: Tensor, dueling: bool = True) -> Tensor:
+    """Q(s, a) of one token a live state and member, without gradient: (M, N) -> (M, B, K+1).
+
+    Without `dueling` Q is A alone.
     """
-    live = live_states(slow.batch)
-    states, seen = slow.hidden[live], chooser.hidden[live]
-    features, liked = slow.head.features(states), chooser.head.features(seen)
-    advantages = []
-    for m in range(slow.head.members):
-        _, tokens = chunked_max(liked[m], chooser.head.member_table(m))
-        advantages.append(chosen_scores(features[m], slow.head.member_table(m), tokens))
-    return _spread(slow.head.values(states) + torch.stack(advantages), live)
+    live, head = live_states(view.batch), view.head
+    states = view.hidden[live]
+    features = head.features(states)
+    advantages = [
+        chosen_scores(features[m], head.member_table(m), tokens[m]) for m in range(head.members)
+    ]
+    q_values = torch.stack(advantages)
+    return spread(q_values + head.values(states) if dueling else q_values, live)
 
 
 def log_mean_exp(head: ValueHead, states: Tensor, scale: float) -> Tensor:

@@ -2,8 +2,10 @@
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from speaq.models.head import StateValues
+from speaq.models.vocabulary import CHUNK_ELEMENTS
 
 
 class TiedCritic(nn.Module):
@@ -33,3 +35,37 @@ class TiedCritic(nn.Module):
         advantages = (self.features(states) * vectors).sum(-1)  # (M·O, N)
         scores: Tensor = self.state_values(states) + advantages
         return scores.view(-1, self.outputs, len(states)).transpose(1, 2)
+
+    def at(self, states: Tensor, table: Tensor, tokens: Tensor) -> Tensor:
+        """Scores of one token a state, the same or each member's own.
+
+        (N, D), the table W (V, D), tokens (N,) or (M, N) -> (M, N, O). Each distinct token is
+        turned by P once, as there are fewer of them than states. Made in chunks of outputs that
+        are computed again in the backward pass; peak memory does not grow with N·D·O.
+        """
+        distinct, places = torch.unique(tokens, return_inverse=True)
+        vectors, members = table[distinct], len(self.projection) // self.outputs
+        at_once = max(1, CHUNK_ELEMENTS // states.numel())
+        advantages = []
+        for m, place in enumerate(places.expand(members, -1)):
+            own = self.projection[m * self.outputs : (m + 1) * self.outputs]
+            turns = torch.split(own, at_once)
+            if len(turns) == 1 or not torch.is_grad_enabled():
+                pieces = [_products(turn, vectors, place, states) for turn in turns]
+            else:
+                made = [
+                    checkpoint(_products, turn, vectors, place, states, use_reentrant=False)
+                    for turn in turns
+                ]
+                pieces = [piece for piece in made if isinstance(piece, Tensor)]
+            advantages.append(torch.cat(pieces))
+        scores: Tensor = torch.stack(advantages) + self.state_values(states).view(
+            members, self.outputs, len(states)
+        )
+        return scores.transpose(1, 2)
+
+
+def _products(turns: Tensor, vectors: Tensor, place: Tensor, states: Tensor) -> Tensor:
+    """P (O, D, D), token vectors (U, D), which of them (N,), states (N, D) -> (O, N)."""
+    turned = (vectors @ turns).index_select(1, place)  # (O, N, D)
+    return torch.einsum("ond,nd->on", turned, states).float()

@@ -33,11 +33,72 @@ def test_chunks_change_neither_value_nor_gradient(rows, size, width, elements):
         torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-5)
 
 
-def test_no_scores_of_the_whole_batch_are_kept(monkeypatch):
+@pytest.mark.parametrize("learnt", ["features", "table", "both"])
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 12), st.integers(2, 9), st.integers(1, 5), st.integers(1, 60))
+def test_weighted_logprobs_are_a_cross_entropy(learnt, rows, size, width, elements):
+    torch.manual_seed(rows * 1000 + size)
+    features = torch.randn(rows, width, requires_grad=learnt != "table")
+    table = torch.randn(size, width, requires_grad=learnt != "features")
+    actions, weights = torch.randint(size, (rows,)), torch.randn(rows)
+    leaves = [each for each in (features, table) if each.requires_grad]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(vocabulary, "CHUNK_ELEMENTS", elements)
+        found = vocabulary.weighted_logprobs(features, table, actions, weights)
+        found_grads = torch.autograd.grad(3 * found, leaves)
+    expected = (weights * slow(features, table, actions)).sum()
+    expected_grads = torch.autograd.grad(3 * expected, leaves)
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+    for one, other in zip(found_grads, expected_grads, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-5)
+
+
+def test_weights_of_logprobs_take_no_gradient():
+    features, table = torch.randn(3, 2, requires_grad=True), torch.randn(5, 2)
+    weights = torch.ones(3, requires_grad=True)
+    actions = torch.tensor([0, 4, 2])
+    vocabulary.weighted_logprobs(features, table, actions, weights).backward()
+    assert weights.grad is None and features.grad.any()
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(1, 12), st.integers(2, 9), st.integers(1, 60))
+def test_sums_over_a_table_that_is_not_learnt(rows, size, elements):
+    torch.manual_seed(rows * 1000 + size)
+    features, table = torch.randn(rows, 3, requires_grad=True), 5 * torch.randn(size, 3)
+    weights = torch.randn(rows)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(vocabulary, "CHUNK_ELEMENTS", elements)
+        found = vocabulary.chunked_logsumexp(features, table)
+        (found_grad,) = torch.autograd.grad((weights * found).sum(), features)
+    expected = torch.logsumexp(features @ table.T, -1)
+    (expected_grad,) = torch.autograd.grad((weights * expected).sum(), features)
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(found_grad, expected_grad, atol=1e-5, rtol=1e-5)
+
+
+def test_scores_in_half_precision_give_gradients_of_the_weights_precision():
+    """As under the autocast that LoRA training runs in."""
+    torch.manual_seed(0)
+    features, table = torch.randn(6, 4, requires_grad=True), torch.randn(9, 4, requires_grad=True)
+    actions, weights = torch.randint(9, (6,)), torch.ones(6)
+    expected = torch.autograd.grad(slow(features, table, actions).sum(), [features, table])
+    with torch.autocast("cpu", torch.bfloat16):
+        sums = vocabulary.chunked_logsumexp(features, table.detach())
+        fused = vocabulary.weighted_logprobs(features, table, actions, weights)
+    assert sums.dtype == fused.dtype == torch.float32
+    assert torch.autograd.grad(sums.sum(), features)[0].dtype == torch.float32
+    for one, other in zip(torch.autograd.grad(fused, [features, table]), expected, strict=True):
+        assert one.dtype == torch.float32
+        torch.testing.assert_close(one, other, atol=0.05, rtol=0.05)
+
+
+@pytest.mark.parametrize("learnt", [False, True])
+def test_no_scores_of_the_whole_batch_are_kept(monkeypatch, learnt):
     """What is saved for the backward pass is far less than rows times vocabulary."""
     monkeypatch.setattr(vocabulary, "CHUNK_ELEMENTS", 400)
     features = torch.randn(64, 4, requires_grad=True)
-    table = torch.randn(100, 4, requires_grad=True)
+    table = torch.randn(100, 4, requires_grad=learnt)
     saved = []
 
     def note(tensor):

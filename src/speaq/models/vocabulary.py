@@ -2,11 +2,15 @@
 
 Every score in speaq, a policy's logits as much as an advantage, has one form: features (..., F)
 times a table (V, F). At the actions taken a gather of table rows is enough; where a sum over the
-vocabulary is needed, it is made in chunks of rows that are computed again in the backward pass.
+vocabulary is needed, it is made in chunks of rows. What the backward pass needs of a chunk is made
+while its scores are there, where that is possible, and otherwise they are computed again.
 """
+
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.utils.checkpoint import checkpoint
 
 CHUNK_ELEMENTS = 1 << 24
@@ -24,9 +28,14 @@ def chosen_scores(features: Tensor, table: Tensor, actions: Tensor) -> Tensor:
 def chunked_logsumexp(features: Tensor, table: Tensor) -> Tensor:
     """ln sum_v exp(features · table[v]): features (N, F), table (V, F) -> (N,).
 
-    Differentiable in both; peak memory is one chunk of scores instead of (N, V).
+    Differentiable in both; peak memory is one chunk of scores instead of (N, V). No score is made
+    twice if the table takes no gradient; for the cross-entropy of a table that does, see
+    `weighted_logprobs`.
     """
-    rows = max(1, CHUNK_ELEMENTS // table.shape[0])
+    if torch.is_grad_enabled() and features.requires_grad and not table.requires_grad:
+        sums: Tensor = _LogSumExp.apply(features, table)
+        return sums
+    rows = _rows(table)
     if features.shape[0] <= rows or not torch.is_grad_enabled():
         return torch.cat([_logsumexp(piece, table) for piece in torch.split(features, rows)])
     pieces = [
@@ -38,6 +47,77 @@ def chunked_logsumexp(features: Tensor, table: Tensor) -> Tensor:
 
 def _logsumexp(features: Tensor, table: Tensor) -> Tensor:
     return torch.logsumexp((features @ table.T).float(), dim=-1)
+
+
+class _LogSumExp(torch.autograd.Function):
+    """ln sum exp whose gradient, the mean row of the table under the softmax, is made on the way.
+
+    Once a state's gradient arrives it is only multiplied, so no score is kept or made again.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, features: Tensor, table: Tensor) -> Tensor:
+        sums, means = [], []
+        for piece in _pieces(features, table):
+            scores = (piece @ table.T).float()
+            sums.append(torch.logsumexp(scores, dim=-1))
+            means.append(scores.sub_(sums[-1][:, None]).exp_().to(table.dtype) @ table)
+        ctx.save_for_backward(torch.cat(means).to(features.dtype))
+        return torch.cat(sums)
+
+    @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        (means,) = ctx.saved_tensors
+        return (gradient[:, None] * means).to(means.dtype), None
+
+
+def weighted_logprobs(features: Tensor, table: Tensor, actions: Tensor, weights: Tensor) -> Tensor:
+    """Σ_n w_n · ln softmax(features_n · tableᵀ)[a_n]: (N, F), (V, F), (N,), (N,) -> ().
+
+    A cross-entropy that never holds more scores than one chunk, and makes none twice: the weights
+    are known beforehand and take no gradient, so each chunk leaves its share of the gradients of
+    features and table behind. Can be differentiated once.
+    """
+    total: Tensor = _WeightedLogprobs.apply(features, table, actions, weights.detach())
+    return total
+
+
+class _WeightedLogprobs(torch.autograd.Function):
+    """See `weighted_logprobs`."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, features: Tensor, table: Tensor, actions: Tensor, weights: Tensor
+    ) -> Tensor:
+        wanted = ctx.needs_input_grad
+        total = weights.new_zeros(())
+        of_features = torch.zeros_like(features) if wanted[0] else None
+        of_table = torch.zeros_like(table, dtype=torch.float32) if wanted[1] else None
+        step = _rows(table)
+        for start in range(0, len(features), step):
+            part = slice(start, start + step)
+            piece, chosen, weight = features[part], actions[part, None], weights[part, None]
+            logprobs = torch.log_softmax((piece @ table.T).float(), dim=-1)
+            total = total + (weight * logprobs.gather(1, chosen)).sum()
+            # With respect to the scores: w (1[v = a] - p_v).
+            pull = logprobs.exp_().mul_(-weight).scatter_add_(1, chosen, weight.to(logprobs.dtype))
+            if of_features is not None:
+                of_features[part] = pull.to(table.dtype) @ table
+            if of_table is not None:
+                of_table.addmm_(pull.T, piece.float())
+        ctx.gradients = of_features, of_table if of_table is None else of_table.to(table.dtype)
+        return total
+
+    @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
+        of_features, of_table = ctx.gradients
+        del ctx.gradients  # scaled in place: the table's may be the largest tensor there is
+        for each in (of_features, of_table):
+            if each is not None:
+                each.mul_(gradient)
+        return of_features, of_table, None, None
 
 
 def chosen_logprobs(features: Tensor, table: Tensor, actions: Tensor) -> Tensor:
@@ -70,4 +150,9 @@ def chunked_mean(policy: Tensor, policy_table: Tensor, features: Tensor, table: 
 
 
 def _pieces(features: Tensor, table: Tensor) -> tuple[Tensor, ...]:
-    return torch.split(features, max(1, CHUNK_ELEMENTS // table.shape[0]))
+    return torch.split(features, _rows(table))
+
+
+def _rows(table: Tensor) -> int:
+    """How many states' scores are held at once."""
+    return max(1, CHUNK_ELEMENTS // table.shape[0])

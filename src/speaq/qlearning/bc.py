@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from speaq.qlearning.algorithm import View, total
-from speaq.qlearning.operations import masked_mean, policy_logprobs
+from speaq.qlearning.operations import cloning
 
 
 @dataclass(frozen=True)
@@ -31,5 +31,4 @@ class Cloning:
 
     def loss(self, view: View) -> tuple[Tensor, dict[str, Tensor]]:
         """-ln π(a_k|s_k), mean over actions."""
-        logprobs = policy_logprobs(view.hidden[:, :-1], view.output_table, view.batch.actions)
-        return total({"bc": -masked_mean(logprobs, view.batch.action_mask)})
+        return total({"bc": cloning(view)})

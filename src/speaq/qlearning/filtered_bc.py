@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from speaq.core.errors import SettingsError
 from speaq.qlearning.algorithm import View, total
-from speaq.qlearning.operations import masked_mean, policy_logprobs
+from speaq.qlearning.operations import cloning
 
 
 @dataclass(frozen=True)
@@ -46,5 +46,4 @@ class FilteredCloning:
 
     def loss(self, view: View) -> tuple[Tensor, dict[str, Tensor]]:
         """-ln π(a_k|s_k), mean over actions."""
-        logprobs = policy_logprobs(view.hidden[:, :-1], view.output_table, view.batch.actions)
-        return total({"filtered_bc": -masked_mean(logprobs, view.batch.action_mask)})
+        return total({"filtered_bc": cloning(view)})

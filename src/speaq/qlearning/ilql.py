@@ -21,9 +21,9 @@ from speaq.core.settings import require
 from speaq.models.head import StateValues, ValueHead
 from speaq.qlearning.algorithm import View, total
 from speaq.qlearning.operations import (
+    cloning,
     conservatism,
     masked_mean,
-    policy_logprobs,
     ridge,
     weighted_mean,
 )
@@ -90,7 +90,7 @@ class ILQL:
             terms["ridge"] = self.ridge * ridge(view)
         if view.trains_policy and self.awac:
             advantage = (lower - values[..., :-1]).mean(0).detach()
-            terms["awac"] = self.awac * self._policy(view, advantage)
+            terms["awac"] = self.awac * cloning(view, torch.exp(self.awac_beta * advantage))
         return total(terms, twins - target.repeat_interleave(2, dim=0))
 
     def _conservative(self, view: View) -> Tensor:
@@ -106,11 +106,6 @@ class ILQL:
         seen = view.batch.member_mask.repeat_interleave(K, dim=1)[:, places]  # (M, N)
         policy = None if view.trains_policy else (states, view.output_table.float())
         return cql_loss(view.head, states, actions, seen.repeat_interleave(2, dim=0), policy)
-
-    def _policy(self, view: View, advantage: Tensor) -> Tensor:
-        logprobs = policy_logprobs(view.hidden[:, :-1], view.output_table, view.batch.actions)
-        weights = torch.exp(self.awac_beta * advantage)
-        return -masked_mean(weights * logprobs, view.batch.action_mask)
 
 
 def twin_minimum(twins: Tensor) -> Tensor:

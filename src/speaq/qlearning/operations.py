@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from speaq.models.vocabulary import chosen_logprobs, chunked_logsumexp
+from speaq.models.vocabulary import chosen_logprobs, chunked_logsumexp, weighted_logprobs
 from speaq.qlearning.algorithm import View
 
 
@@ -29,6 +29,22 @@ def policy_logprobs(hidden: Tensor, output_table: Tensor, actions: Tensor) -> Te
     B, K, D = hidden.shape
     flat = chosen_logprobs(hidden.reshape(B * K, D), output_table, actions.reshape(-1))
     return flat.view(B, K)
+
+
+def cloning(view: View, weights: Tensor | None = None) -> Tensor:
+    """-w_k ln π(a_k|s_k), mean over the actions of a batch: ().
+
+    Costs time and memory of no more than a cross-entropy in chunks; see `weighted_logprobs`.
+
+    Args:
+        view: its hidden states and output table carry the gradients.
+        weights: (B, K), taken as given; None: all 1.
+    """
+    mask, actions = view.batch.action_mask, view.batch.actions
+    given = torch.ones_like(view.batch.rewards) if weights is None else weights
+    share = given[mask] / mask.sum().clamp(min=1)
+    states = view.hidden[:, :-1][mask]
+    return -weighted_logprobs(states, view.output_table, actions[mask], share)
 
 
 def conservatism(

@@ -33,7 +33,7 @@ def chunked_logsumexp(features: Tensor, table: Tensor) -> Tensor:
     `weighted_logprobs`.
     """
     if torch.is_grad_enabled() and features.requires_grad and not table.requires_grad:
-        sums: Tensor = _LogSumExp.apply(features, table)
+        sums: Tensor = _LogSumExp.apply(features, table)  # type: ignore[no-untyped-call]
         return sums
     rows = _rows(table)
     if features.shape[0] <= rows or not torch.is_grad_enabled():
@@ -66,7 +66,7 @@ class _LogSumExp(torch.autograd.Function):
         return torch.cat(sums)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         (means,) = ctx.saved_tensors
         return (gradient[:, None] * means).to(means.dtype), None
@@ -79,7 +79,8 @@ def weighted_logprobs(features: Tensor, table: Tensor, actions: Tensor, weights:
     are known beforehand and take no gradient, so each chunk leaves its share of the gradients of
     features and table behind. Can be differentiated once.
     """
-    total: Tensor = _WeightedLogprobs.apply(features, table, actions, weights.detach())
+    given = features, table, actions, weights.detach()
+    total: Tensor = _WeightedLogprobs.apply(*given)  # type: ignore[no-untyped-call]
     return total
 
 
@@ -110,7 +111,7 @@ class _WeightedLogprobs(torch.autograd.Function):
         return total
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
         of_features, of_table = ctx.gradients
         del ctx.gradients  # scaled in place: the table's may be the largest tensor there is

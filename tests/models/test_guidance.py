@@ -66,10 +66,13 @@ def test_greedy_guidance_is_the_step_by_step_computation(tiny, with_random_head,
             tokens = torch.cat([tokens, expected.view(1, 1)], 1)
 
 
+@pytest.mark.parametrize("kind", ["tied", "low-rank"])
 @pytest.mark.parametrize("way", WAYS)
-def test_guided_decoding_is_decoding_of_the_folded_model(tiny, with_random_head, prompts, way):
+def test_guided_decoding_is_decoding_of_the_folded_model(
+    tiny, with_random_head, prompts, way, kind
+):
     """For beams this needs each row's constant too: sums of log-probabilities are compared."""
-    model = with_random_head(tiny, HeadSettings("low-rank"), scale=0.3)
+    model = with_random_head(tiny, HeadSettings(kind, members=2), scale=0.3)
     with Guidance(model, 2.0) as guidance, torch.no_grad():
         guided = generated(model.causal, prompts, way, [guidance])
     folded = generated(model.fold(2.0).causal, prompts, way)
@@ -78,6 +81,51 @@ def test_guided_decoding_is_decoding_of_the_folded_model(tiny, with_random_head,
         torch.testing.assert_close(
             guided.sequences_scores, folded.sequences_scores, atol=1e-4, rtol=1e-4
         )
+
+
+def test_a_tied_head_needs_no_scores_of_its_own(tiny, with_random_head, prompts, monkeypatch):
+    model = with_random_head(tiny, HeadSettings("tied", members=2), scale=0.3)
+    monkeypatch.setattr(type(model.require_head()), "advantages", None)
+    plain = generated(model.causal, prompts, "greedy").sequences
+    with Guidance(model, 2.0) as guidance:
+        assert not torch.equal(
+            generated(model.causal, prompts, "greedy", [guidance]).sequences, plain
+        )
+    assert torch.equal(generated(model.causal, prompts, "greedy").sequences, plain)
+
+
+def test_the_pessimistic_head_is_not_averaged(tiny, with_random_head, prompts):
+    settings = HeadSettings("tied", members=2, combine="min")
+    model = with_random_head(tiny, settings, scale=0.3)
+    with Guidance(model, 2.0) as guidance:
+        found = generated(model.causal, prompts, "greedy", [guidance]).scores[0]
+    longest = int(prompts["attention_mask"].sum(1).argmax())
+    hidden = model.hidden_states(prompts["input_ids"][longest][None])[:, -1]
+    lower = torch.stack([model.require_head().member_advantages(hidden, m) for m in (0, 1)]).amin(0)
+    expected = torch.log_softmax(model.output_layer(hidden) + 2.0 * lower, -1)
+    torch.testing.assert_close(found[longest], expected[0], atol=1e-4, rtol=1e-4)
+
+
+def test_half_precision_keeps_small_advantages(with_random_head, prompts):
+    """A step far smaller than the state, which bfloat16 would round away."""
+    model = with_random_head(load("new:tiny", dtype=torch.bfloat16), HeadSettings(), scale=1e-4)
+    plain = generated(model.causal, prompts, "greedy").scores[0].float()
+    with Guidance(model, 1.0) as guidance:
+        guided = generated(model.causal, prompts, "greedy", [guidance]).scores[0].float()
+    longest = int(prompts["attention_mask"].sum(1).argmax())
+    hidden = model.hidden_states(prompts["input_ids"][longest][None])[:, -1].float()
+    advantages = model.require_head().advantages(hidden)[0].detach()
+    moved = (guided - plain)[longest]
+    expected = advantages - advantages.mean()
+    tolerance = 0.1 * float(advantages.detach().std())
+    torch.testing.assert_close(moved - moved.mean(), expected, atol=tolerance, rtol=0)
+
+
+@pytest.mark.parametrize("kind", ["tied", "linear"])
+def test_a_beta_that_overflows_is_refused(tiny, with_random_head, prompts, kind):
+    model = with_random_head(tiny, HeadSettings(kind))
+    with Guidance(model, 1e38) as guidance, pytest.raises(SettingsError, match="beta"):
+        generated(model.causal, prompts, "greedy", [guidance])
 
 
 def test_leaving_the_context_removes_the_hook(with_random_head):

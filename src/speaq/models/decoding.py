@@ -96,6 +96,16 @@ def require_finite(beta: float) -> None:
         raise _overflow(beta)
 
 
+def require_finite_scores(scores: Tensor, beta: float) -> None:
+    """Refuse guided scores (B, V) that overflowed; tokens forbidden by -inf are no overflow.
+
+    Raises:
+        SettingsError: names β.
+    """
+    if not torch.isfinite(scores.amax(dim=-1)).all():
+        raise _overflow(beta)
+
+
 def _overflow(beta: float) -> SettingsError:
     return SettingsError(
         f"beta = {beta:g} overflows float32 when multiplied by the advantages; use a smaller one.",

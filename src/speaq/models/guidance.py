@@ -3,8 +3,12 @@
     with Guidance(model, beta=2.0) as guidance:
         model.causal.generate(**inputs, logits_processor=[guidance])
 
-`generate` hands its processors the scores but not the hidden states; the output layer's input is
-exactly the hidden state they were made from, so it is caught there by a forward hook.
+A tied head scores tokens with the output layer's own table, A(s, ·) = W (M h). So the guided
+logits W h + β W (M h) are the output layer's answer to another state, h + β M h, and a hook before
+that layer hands it this one: guiding costs a product with M, D numbers by D, and no second one
+over the vocabulary. For other heads, and in half precision, where a small step from h would be
+rounded away, advantages are made and added to the scores; `generate` hands its processors the
+scores but not the hidden states, which the same hook catches.
 """
 
 from types import TracebackType
@@ -15,12 +19,15 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 from transformers import LogitsProcessor
 
-from speaq.models.decoding import guide, require_finite
+from speaq.models.decoding import guide, require_finite, require_finite_scores
 from speaq.models.language_model import LanguageModel
 
 
 class Guidance(LogitsProcessor):  # type: ignore[misc]  # transformers is not followed by mypy
     """A logits processor that adds β·A(s, ·); with β = 0 it returns the scores untouched.
+
+    While the context is open the model belongs to it: whatever else reads the logits of the same
+    model meanwhile may find them guided.
 
     Raises:
         SettingsError: β is not finite or overflows.
@@ -32,11 +39,13 @@ class Guidance(LogitsProcessor):  # type: ignore[misc]  # transformers is not fo
         self.head = model.require_head()
         self.beta = beta
         self._layer = model.output_layer
+        self._step = _step(model)
         self._hidden: Tensor | None = None
         self._hook: RemovableHandle | None = None
 
     def __enter__(self) -> "Guidance":
-        self._hook = self._layer.register_forward_pre_hook(self._catch)
+        if self.beta != 0:
+            self._hook = self._layer.register_forward_pre_hook(self._meet)
         return self
 
     def __exit__(
@@ -48,16 +57,38 @@ class Guidance(LogitsProcessor):  # type: ignore[misc]  # transformers is not fo
         if self._hook is not None:
             self._hook.remove()
 
-    def _catch(self, layer: nn.Module, inputs: tuple[Any, ...]) -> None:
-        self._hidden = inputs[0][:, -1]  # (B, D), the last position's
+    @torch.no_grad()
+    def _meet(self, layer: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        """What the output layer is to read instead of its input, if anything."""
+        hidden: Tensor = inputs[0]  # (B, T, D)
+        self._hidden = hidden[:, -1]  # (B, D), the last position's
+        if self._step is None:
+            return None
+        return (torch.add(hidden, hidden @ self._step.T, alpha=self.beta), *inputs[1:])
 
     @torch.no_grad()
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        """Scores (B, V) of the next token -> guided log-probabilities (B, V); scores if β = 0."""
+        """Scores (B, V) of the next token -> guided ones (B, V), as log-probabilities for beams.
+
+        Raises:
+            SettingsError: β overflows.
+        """
         if self.beta == 0:
             return scores
         if self._hidden is None:
             raise RuntimeError("Guidance must be entered as a context before generate runs")
+        if self._step is not None:
+            require_finite_scores(scores, self.beta)
+            return scores  # made from the guided state
         guided = guide(scores, self.head.advantages(self._hidden.float()), self.beta)
         # Beams compare sums of log-probabilities between rows, so the constant of each row counts.
         return torch.log_softmax(guided, dim=-1)
+
+
+def _step(model: LanguageModel) -> Tensor | None:
+    """M (D, D) with A(s, ·) = W (M h) if there is one that may be added to the state."""
+    head = model.require_head()
+    averaged = head.settings.combine == "mean" or head.members == 1
+    if head.settings.kind != "tied" or not averaged or model.output_table.dtype != torch.float32:
+        return None
+    return head.projection.detach().mean(0)

@@ -17,6 +17,7 @@ from speaq.models.head import HeadSettings
 from speaq.qlearning.learn import learn
 from speaq.qlearning.student import LearnSettings, loop_defaults
 from speaq.training.loop import LoopSettings
+from speaq.training.replay import ReplaySettings
 
 ABOUT = (
     "Learn from a log. The same command on the same folder continues an interrupted run. "
@@ -58,6 +59,8 @@ class Learn:
     """How long and how fast to train."""
     head: HeadSettings = field(default_factory=HeadSettings)
     """The value head; with folds, members are counted by the folds."""
+    replay: ReplaySettings = field(default_factory=ReplaySettings)
+    """How the log is replayed."""
 
 
 def main(args: list[str]) -> None:
@@ -73,6 +76,7 @@ def main(args: list[str]) -> None:
         options=pairs(options.options, "options"),
         loop=options.loop,
         head=options.head,
+        replay=options.replay,
         folder=options.folder or Path("runs") / options.algorithm,
         seed=options.seed,
     )

@@ -1,7 +1,7 @@
 """Drawing in proportion to priorities that keep changing.
 
 A sum tree finds the leaf at a given place of the running total without adding up all leaves
-(Schaul et al. 2016, appendix B.2.1). Nodes here have 64 children, not two: a call of numpy costs
+(Schaul et al. 2016, appendix B.2.1). Nodes here have 16 children, not two: a call of numpy costs
 as much as some hundred additions, so few wide levels serve a batch sooner than many narrow ones.
 What is above the last full level is short enough to be added up anew for every batch.
 
@@ -13,13 +13,11 @@ is the same tree bit for bit, whatever its history.
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-WIDTH = 64
-"""Children of a node."""
+WIDTH = 16
+"""Children of a node, a power of two."""
 
-TOP = 4096
+TOP = 512
 """Nodes above which another level is worth while."""
-
-_SHIFT = WIDTH.bit_length() - 1
 
 
 class SumTree:
@@ -35,9 +33,12 @@ class SumTree:
     def __init__(self, priorities: ArrayLike = ()) -> None:
         first = _checked(priorities)
         self._count = len(first)
-        self._levels: list[NDArray[np.float64]] = []
-        self._least = np.empty(0)
-        self._build(first, len(first))
+        # One product of matrices makes the running sums of a batch's nodes. Every column adds in
+        # the same order, so a child of priority 0 leaves the sum as it was, to the bit.
+        self._running = np.triu(np.ones((WIDTH, WIDTH)))
+        self._shift = WIDTH.bit_length() - 1
+        self._least: float | None = None
+        self._levels = _levels(first, len(first))
 
     def __len__(self) -> int:
         return self._count
@@ -45,17 +46,20 @@ class SumTree:
     @property
     def priorities(self) -> NDArray[np.float64]:
         """(N,) a copy."""
-        return self._levels[0].reshape(-1)[: self._count].copy()
+        return self._leaves.copy()
 
     @property
     def total(self) -> float:
         """The sum of all priorities."""
-        return float(self._levels[-1].sum())
+        return float(np.add.reduce(self._levels[-1]))
 
     @property
     def least(self) -> float:
         """The smallest priority above 0; infinite if there is none."""
-        return float(self._least.min(initial=np.inf))
+        if self._least is None:
+            leaves = self._leaves
+            self._least = float(leaves[leaves > 0].min(initial=np.inf))
+        return self._least
 
     def append(self, priorities: ArrayLike) -> None:
         """Add leaves behind those there are. Room is doubled when it runs out."""
@@ -63,7 +67,8 @@ class SumTree:
         start, self._count = self._count, self._count + len(new)
         if self._count > self._levels[0].size:
             old = self._levels[0].reshape(-1)[:start]
-            self._build(np.concatenate([old, new]), 2 * self._count)
+            self._levels = _levels(np.concatenate([old, new]), 2 * self._count)
+            self._least = None
         elif len(new):
             self._set(np.arange(start, self._count), new)
 
@@ -80,8 +85,9 @@ class SumTree:
 
     def at(self, indices: NDArray[np.int64]) -> NDArray[np.float64]:
         """(B,) the priorities of the leaves `indices` (B,)."""
-        self._require(indices)
-        return self._levels[0].reshape(-1)[indices]
+        if len(indices):
+            self._require(indices)
+        return self._levels[0].reshape(-1).take(indices)
 
     def find(self, places: NDArray[np.float64]) -> NDArray[np.int64]:
         """The leaf in which each place of the running total lies: (B,) -> (B,).
@@ -93,22 +99,22 @@ class SumTree:
             ValueError: all priorities are 0.
         """
         top = self._levels[-1]
-        running = np.zeros(len(top) + 1)
-        top.cumsum(out=running[1:])
-        if running[-1] == 0:
+        ends = np.zeros(len(top) + 1)
+        np.add.accumulate(top, out=ends[1:])
+        if ends[-1] == 0:
             raise ValueError("nothing can be found where every priority is 0")
-        inside = np.minimum(places, np.nextafter(running[-1], 0))
-        nodes = running.searchsorted(inside, side="right") - 1
-        inside = inside - running[nodes]
+        inside = np.minimum(places, np.nextafter(ends[-1], 0))
+        nodes = ends.searchsorted(inside, side="right") - 1
+        inside -= ends.take(nodes)
+        rows = np.arange(len(places)) * WIDTH - 1
         for level in self._levels[-2::-1]:
-            sums = level[nodes].cumsum(axis=1)  # (B, WIDTH)
+            sums = level.take(nodes, axis=0) @ self._running  # (B, WIDTH)
             # Rounding may leave a place a hair outside its node; it stays within.
-            inside = np.minimum(inside, np.nextafter(sums[:, -1], 0))
+            np.minimum(inside, np.nextafter(sums[:, -1], 0), out=inside)
             child = (sums > inside[:, None]).argmax(axis=1)
-            if level is not self._levels[0]:
-                before = sums[np.arange(len(child)), child - 1]
-                inside = inside - np.where(child > 0, before, 0.0)
             nodes = nodes * WIDTH + child
+            if level is not self._levels[0]:
+                inside -= sums.reshape(-1).take(rows + child) * (child > 0)
         return nodes
 
     def draw(self, uniforms: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -120,43 +126,46 @@ class SumTree:
         strips = np.arange(len(uniforms)) + uniforms
         return self.find(strips * (self.total / max(1, len(uniforms))))
 
-    def _build(self, priorities: NDArray[np.float64], room: int) -> None:
-        rows = -(-max(1, room) // WIDTH)
-        leaves = np.zeros((rows, WIDTH))
-        leaves.reshape(-1)[: len(priorities)] = priorities
-        self._levels = [leaves]
-        self._least = _least(leaves)
-        sums = leaves.sum(axis=1)
-        while len(sums) > TOP:
-            level = np.zeros((-(-len(sums) // WIDTH), WIDTH))
-            level.reshape(-1)[: len(sums)] = sums
-            self._levels.append(level)
-            sums = level.sum(axis=1)
-        self._levels.append(sums)
+    @property
+    def _leaves(self) -> NDArray[np.float64]:
+        return self._levels[0].reshape(-1)[: self._count]
 
     def _set(self, indices: NDArray[np.int64], priorities: NDArray[np.float64]) -> None:
-        self._levels[0].reshape(-1)[indices] = priorities
+        leaves = self._levels[0].reshape(-1)
+        if self._least is not None:
+            gone, come = leaves.take(indices), priorities
+            # The least is looked for anew, when asked, only once it may have been overwritten.
+            if np.minimum.reduce(gone) <= self._least or not np.minimum.reduce(come):
+                self._least = None
+            else:
+                self._least = min(self._least, float(np.minimum.reduce(come)))
+        leaves[indices] = priorities
         nodes = indices
         for below, above in zip(self._levels, self._levels[1:], strict=False):
-            nodes = nodes >> _SHIFT
-            children = below[nodes]
-            above.reshape(-1)[nodes] = children.sum(axis=1)
-            if below is self._levels[0]:
-                self._least[nodes] = _least(children)
+            nodes = nodes >> self._shift
+            above.reshape(-1)[nodes] = np.add.reduce(below.take(nodes, axis=0), axis=1)
 
     def _require(self, indices: NDArray[np.int64]) -> None:
-        if len(indices) and not 0 <= indices.min() <= indices.max() < self._count:
+        # Seen as unsigned, negative numbers are beyond every count.
+        if np.maximum.reduce(indices.view(np.uint64)) >= self._count:
             raise IndexError(f"the tree has leaves 0 to {self._count - 1}")
 
 
-def _least(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Smallest number above 0 of each row, infinite where there is none: (R, WIDTH) -> (R,)."""
-    least: NDArray[np.float64] = np.where(rows > 0, rows, np.inf).min(axis=1)
-    return least
+def _levels(priorities: NDArray[np.float64], room: int) -> list[NDArray[np.float64]]:
+    """The leaves in rows of WIDTH, rows of their sums, and so on up to a short list of sums."""
+    sums = np.zeros(max(1, room))
+    sums[: len(priorities)] = priorities
+    levels = []
+    while not levels or len(sums) > TOP:
+        rows = np.zeros((-(-len(sums) // WIDTH), WIDTH))
+        rows.reshape(-1)[: len(sums)] = sums
+        levels.append(rows)
+        sums = np.add.reduce(rows, axis=1)
+    return [*levels, sums]
 
 
 def _checked(priorities: ArrayLike) -> NDArray[np.float64]:
     values = np.asarray(priorities, np.float64).reshape(-1)
-    if len(values) and not (values.min() >= 0 and values.max() < np.inf):
+    if len(values) and not (np.minimum.reduce(values) >= 0 and np.maximum.reduce(values) < np.inf):
         raise ValueError("priorities are finite numbers from 0")
     return values

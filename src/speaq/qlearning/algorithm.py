@@ -84,6 +84,8 @@ class Algorithm(Protocol):
     """`values`: a value head, and the policy only as a by-product. `policy`: the policy alone."""
     heads_per_member: ClassVar[int]
     """2 where twin Q functions are used, else 1."""
+    gives_errors: ClassVar[bool]
+    """Whether the loss gives the figure `errors`, which prioritised replay needs."""
 
     @property
     def discount(self) -> float:

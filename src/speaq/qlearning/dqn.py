@@ -87,6 +87,7 @@ class DQN:
 
     learns: ClassVar[str] = "values"
     heads_per_member: ClassVar[int] = 1
+    gives_errors: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         rules = {

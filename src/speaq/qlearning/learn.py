@@ -33,6 +33,7 @@ from speaq.training.curves import plot_curves
 from speaq.training.encoding import Encoded, encode_episodes
 from speaq.training.features import cache_features
 from speaq.training.loop import LoopSettings, train
+from speaq.training.replay import ReplaySettings, replay_of, require_errors
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ def learn(  # noqa: PLR0913  the public door: every argument is a choice of the 
     options: Mapping[str, Any] | None = None,
     loop: LoopSettings | None = None,
     head: HeadSettings | None = None,
+    replay: ReplaySettings | None = None,
     reward: Callable[[Episode], Any] | None = None,
     folder: Path | str | None = None,
     seed: int = 0,
@@ -72,6 +74,7 @@ def learn(  # noqa: PLR0913  the public door: every argument is a choice of the 
         options: the algorithm's settings by name.
         loop: steps, batch size, learning rates.
         head: overrides the kind of head.
+        replay: how the log is replayed; uniformly by default.
         reward: a function of an episode; overrides `settings.reward`.
         folder: the run folder; the same call on the same folder continues an interrupted run.
         seed: of everything random.
@@ -80,9 +83,10 @@ def learn(  # noqa: PLR0913  the public door: every argument is a choice of the 
         SettingsError: unknown or contradictory settings.
         DataError: no episodes, one without reward, or all of the same reward.
     """
-    settings = settings or LearnSettings()
+    settings, replay = settings or LearnSettings(), replay or ReplaySettings()
     name, chosen = algorithm_of(algorithm, options or {})
     trunk = trunk_of(settings.trunk, chosen)
+    require_errors(replay, name, chosen.gives_errors)
     loop = loop or default_loop(trunk)
     head = head or (model.head.settings if model.head else HeadSettings())
     if not episodes:
@@ -97,6 +101,7 @@ def learn(  # noqa: PLR0913  the public door: every argument is a choice of the 
         "options": asdict(cast(Any, chosen)),
         "head": asdict(head),
         "loop": asdict(loop),
+        "replay": asdict(replay),
     }
     run = RunFolder(path, resolved)
 
@@ -116,7 +121,7 @@ def learn(  # noqa: PLR0913  the public door: every argument is a choice of the 
     # Adapters are trained as mixed precision does; a whole model keeps its own precision.
     half = trunk == "lora" and batch_dtype() == torch.bfloat16
     learner = Learner(student, chosen, encoded, features, seen, half=half)
-    train(learner, len(encoded), loop, run, seed)
+    train(learner, replay_of(replay, len(encoded), loop.steps, seed), loop, run, seed)
     plot_curves(run)
     return Run(finished(student, chosen, trunk, split, resolved, len(encoded)), path, name)
 

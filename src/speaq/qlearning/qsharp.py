@@ -52,6 +52,7 @@ class QSharp:
     discount: ClassVar[float] = 1.0
     learns: ClassVar[str] = "values"
     heads_per_member: ClassVar[int] = 1
+    gives_errors: ClassVar[bool] = True
     target_every: ClassVar[int] = 0
     target_rate: ClassVar[float] = 1.0
 

@@ -59,6 +59,7 @@ class SoftQ:
 
     learns: ClassVar[str] = "values"
     heads_per_member: ClassVar[int] = 1
+    gives_errors: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         rules = {

@@ -6,11 +6,41 @@ that a resumed run draws what an uninterrupted one would.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, Protocol
 
+import numpy as np
+import torch
 from torch import Tensor
 
+from speaq.core.errors import SettingsError
 from speaq.core.seeds import generator
+from speaq.core.settings import require
+from speaq.experience.sum_tree import SumTree
+
+
+@dataclass(frozen=True)
+class ReplaySettings:
+    """How a log is replayed."""
+
+    kind: Literal["uniform", "prioritised"] = "uniform"
+    """uniform: passes over the log. prioritised: episodes whose values are wrong come oftener;
+    for algorithms that say how wrong they were."""
+    exponent: float = 0.6
+    """α: how much errors matter; 0 draws all alike, 1 in proportion to the error."""
+    correction: float = 0.4
+    """β at the first step; it rises to 1 at the last, where the drawing's bias is undone."""
+    floor: float = 1e-6
+    """Added to every error, so that an episode without any may be drawn again."""
+
+    def __post_init__(self) -> None:
+        rules = {
+            "kind": (self.kind in ("uniform", "prioritised"), "uniform or prioritised"),
+            "exponent": (0 <= self.exponent <= 1, "in [0, 1]"),
+            "correction": (0 <= self.correction <= 1, "in [0, 1]"),
+            "floor": (0 < self.floor < float("inf"), "> 0"),
+        }
+        require("replay", self, rules)
 
 
 class Draw(NamedTuple):
@@ -62,6 +92,139 @@ class Permutations:
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Nothing to take up."""
+
+
+class Prioritised:
+    """Episodes in proportion to how wrong their values were (Schaul et al. 2016, Algorithm 1).
+
+        P(i) = p_i^α / Σ_j p_j^α,     p_i = |error_i| + floor,     w_i = (N P(i))^-β / max_j w_j
+
+    The maximum is over all N episodes, so that with β = 1 the weighted mean over draws is the
+    plain mean over episodes times a number that is the same for every batch. Batches are
+    stratified as in appendix B.2.1.
+
+    Differences from the paper: the unit is the episode, its error the mean over its actions, for
+    an episode's hidden states are computed together; an episode not yet drawn has the largest
+    priority known so far even if that has risen since, so whatever the scale of the errors,
+    every episode is met early; β reaches 1 at the last step.
+
+    Args:
+        episodes: N at first; `added` tells of more.
+        seed: of the draws.
+        steps: of the run.
+        exponent: α.
+        correction: β at the first step.
+        floor: what is added to every error.
+    """
+
+    def __init__(
+        self,
+        episodes: int,
+        seed: int,
+        *,
+        steps: int,
+        exponent: float = 0.6,
+        correction: float = 0.4,
+        floor: float = 1e-6,
+    ) -> None:
+        self.seed = seed
+        self.steps = steps
+        self.exponent = exponent
+        self.correction = correction
+        self.floor = floor
+        self._largest = 1.0
+        self._fresh = np.ones(episodes, bool)
+        self._tree = SumTree(np.ones(episodes))
+
+    def draw(self, step: int, batch_size: int) -> Draw:
+        """See `Replay`. An episode may be drawn more than once."""
+        uniforms = generator(self.seed, "replay", step).random(batch_size)
+        indices = self._tree.draw(uniforms)
+        # N and the total cancel out of w_i / max_j w_j.
+        weights = (self._tree.at(indices) / self._tree.least) ** -self.beta(step)
+        return Draw(indices.tolist(), torch.from_numpy(weights).float())
+
+    def beta(self, step: int) -> float:
+        """β at `step`, counted from 0."""
+        done = min(1.0, step / (self.steps - 1)) if self.steps > 1 else 1.0
+        return self.correction + (1 - self.correction) * done
+
+    def learned(self, indices: Sequence[int], errors: Tensor | None) -> None:
+        """Give the episodes their new priorities.
+
+        Raises:
+            SettingsError: the algorithm does not say how wrong it was.
+        """
+        if errors is None:
+            raise _no_errors("this algorithm", "该算法")
+        places = np.asarray(indices, np.int64)
+        priorities = (errors.double().cpu().numpy() + self.floor) ** self.exponent
+        self._tree.update(places, priorities)
+        self._fresh[places] = False
+        self._raise(float(priorities.max()))
+
+    def added(self, indices: Sequence[int]) -> None:
+        """The episodes `indices` are new, behind the others or in the place of older ones."""
+        places = np.asarray(indices, np.int64)
+        more = int(places.max(initial=-1)) + 1 - len(self._tree)
+        if more > 0:
+            self._tree.append(np.full(more, self._largest))
+            self._fresh = np.append(self._fresh, np.ones(more, bool))
+        self._fresh[places] = True
+        self._tree.update(places, np.full(len(places), self._largest))
+
+    def _raise(self, largest: float) -> None:
+        if largest > self._largest:
+            self._largest = largest
+            [fresh] = np.nonzero(self._fresh)
+            self._tree.update(fresh, np.full(len(fresh), largest))
+
+    def state(self) -> dict[str, Tensor]:
+        """Priorities, which episodes were never drawn, and the largest priority so far."""
+        return {
+            "priorities": torch.from_numpy(self._tree.priorities),
+            "fresh": torch.tensor(self._fresh),
+            "largest": torch.tensor(self._largest, dtype=torch.float64),
+        }
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """See `Replay`."""
+        self._tree = SumTree(state["priorities"].numpy())
+        self._fresh = state["fresh"].numpy().copy()
+        self._largest = float(state["largest"])
+
+
+def replay_of(settings: ReplaySettings, episodes: int, steps: int, seed: int) -> Replay:
+    """The replay that `settings` ask for, of a log of `episodes` over a run of `steps`."""
+    if settings.kind == "uniform":
+        return Permutations(episodes, seed)
+    return Prioritised(
+        episodes,
+        seed,
+        steps=steps,
+        exponent=settings.exponent,
+        correction=settings.correction,
+        floor=settings.floor,
+    )
+
+
+def require_errors(settings: ReplaySettings, algorithm: str, gives_errors: bool) -> None:
+    """Refuse prioritised replay for an algorithm that does not say how wrong it was.
+
+    Raises:
+        SettingsError: names the algorithm.
+    """
+    if settings.kind == "prioritised" and not gives_errors:
+        raise _no_errors(f"algorithm {algorithm}", f"算法 {algorithm} ")
+
+
+def _no_errors(en: str, zh: str) -> SettingsError:
+    return SettingsError(
+        f"replay setting kind = prioritised needs an algorithm that says how wrong the value of "
+        f"each action was, which {en} does not; use kind = uniform.",
+        f"replay 的 kind = prioritised 需要能给出每个动作价值误差的算法，而{zh}不能；"
+        "请用 kind = uniform。",
+    )
 
 
 def batch_indices(seed: int, step: int, batch_size: int, episodes: int) -> list[int]:

@@ -47,7 +47,7 @@ def test_actor_critic_changes_the_policy_and_leaves_no_head(tiny, log, tmp_path)
     assert {"critic", "actor"} <= set(run.metrics[0])
 
 
-@pytest.mark.parametrize("algorithm", ["dqn", "qsft"])
+@pytest.mark.parametrize("algorithm", ["dqn", "mc", "qsft"])
 def test_values_on_a_trained_trunk_also_clone(tiny, log, tmp_path, algorithm):
     run = learn(
         tiny, log, algorithm, settings=LearnSettings(trunk="full"), loop=FEW, folder=tmp_path / "r"

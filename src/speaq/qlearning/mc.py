@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from speaq.qlearning.algorithm import View, total
-from speaq.qlearning.operations import ridge, weighted_mean
+from speaq.qlearning.operations import masked_mean, policy_logprobs, ridge, weighted_mean
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,12 @@ class MonteCarlo:
     """γ per action token."""
     ridge: float = 1.0
     """Strength of the prior that advantages are small, in episodes; see `operations.ridge`."""
+    cloning: float = 1.0
+    """Weight of cloning, where the policy is trained: it is what Q guides."""
 
     learns: ClassVar[str] = "values"
     heads_per_member: ClassVar[int] = 1
+    gives_errors: ClassVar[bool] = True
     target_every: ClassVar[int] = 0
     target_rate: ClassVar[float] = 1.0
 
@@ -43,8 +46,11 @@ class MonteCarlo:
         q_values = view.q_values(view.head)
         returns = view.batch.returns()
         terms = {"mc": mc_loss(q_values, returns, view.members)}
-        if self.ridge:
+        if self.ridge and not view.trains_policy:
             terms["ridge"] = self.ridge * ridge(view)
+        if view.trains_policy and self.cloning:
+            logprobs = policy_logprobs(view.hidden[:, :-1], view.output_table, view.batch.actions)
+            terms["cloning"] = -self.cloning * masked_mean(logprobs, view.batch.action_mask)
         return total(terms, q_values - returns)
 
 

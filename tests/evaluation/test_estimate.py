@@ -140,6 +140,12 @@ def test_a_level_that_is_no_confidence_is_refused(level):
         GateSettings(level=level)
 
 
+@pytest.mark.parametrize(("setting", "value"), [("estimator", "ips"), ("draws", 0)])
+def test_settings_that_mean_nothing_are_refused(setting, value):
+    with pytest.raises(SettingsError, match=setting):
+        GateSettings(**{setting: value})
+
+
 def bandit(stream, prompts, replies, tilt):
     """A log of one turn with four possible replies, and the true value of the tilted policy.
 
@@ -220,3 +226,42 @@ def test_the_lower_end_of_the_gain_holds_too():
         found = one(ratios, rewards, list(map(str, groups)), seed=run, draws=300)
         above += found.gain_low > truth - plain
     assert above <= 12
+
+
+def told(stream, replies=400, tokens=6):
+    """A log of replies whose every token has a known advantage, and what a head says of them.
+
+    Half of the tokens are good ones; each earns 1 at the end, amid noise. The head knows which
+    are good, on a scale of its own, and nothing of what is to come.
+    """
+    good = (stream.random((replies, tokens)) < 0.5).astype(float)
+    rewards = np.zeros((replies, tokens))
+    rewards[:, -1] = good.sum(1) + stream.normal(size=replies)
+    share = 1 / (1 + math.exp(-0.8))  # of good tokens, for the candidate
+    ratios = np.where(good == 1, math.log(2 * share), math.log(2 - 2 * share))
+    steps = Steps(
+        log_ratios=ratios[None],
+        rewards=rewards,
+        mask=np.ones_like(rewards, bool),
+        values=np.zeros_like(rewards),
+        advantages=0.2 * (good - 0.5),
+        means=np.full((1, replies, tokens), 0.2 * (share - 0.5)),
+    )
+    whole = (ratios.sum(1)[None, :, None], np.zeros((1, replies)), rewards.sum(1)[:, None])
+    return tokens * share, Scores((1.0,), *whole, steps)
+
+
+def test_doubly_robust_is_narrower_where_the_head_knows_something_and_holds_as_often():
+    held, widths, errors = {}, {}, {}
+    for run in range(100):
+        truth, log = told(np.random.default_rng((3, run)))
+        for name in ("snips", "dr"):
+            asked = GateSettings(level=0.9, draws=200, estimator=name)
+            (found,) = estimates(log, list(map(str, range(400))), asked, run)
+            held.setdefault(name, []).append(found.low <= truth <= found.high)
+            widths.setdefault(name, []).append(found.high - found.low)
+            errors.setdefault(name, []).append(found.predicted - truth)
+    assert sum(held["dr"]) >= 85
+    assert np.mean(widths["dr"]) < 0.7 * np.mean(widths["snips"])
+    assert np.std(errors["dr"]) < 0.7 * np.std(errors["snips"])
+    assert abs(np.mean(errors["dr"])) < 0.3 * np.std(errors["dr"])

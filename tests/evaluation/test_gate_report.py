@@ -81,6 +81,12 @@ def test_the_file_is_plain_json_and_gives_the_report_back(tmp_path):
     assert picture.startswith(b"\x89PNG")
 
 
+def test_a_report_from_before_there_was_a_choice_is_read():
+    record = report(BASE, GOOD).to_dict()
+    del record["estimator"]
+    assert GateReport.from_dict(record) == report(BASE, GOOD)
+
+
 def test_a_failed_save_leaves_the_old_files(tmp_path, monkeypatch):
     report(BASE, GOOD).save(tmp_path)
     files = [tmp_path / "gate.json", tmp_path / "plots" / "gate.png"]
@@ -108,5 +114,6 @@ def test_the_table_speaks_the_language_of_the_person(monkeypatch, language, word
     monkeypatch.setenv("SPEAQ_LANG", language)
     lines = str(report(BASE, GOOD)).splitlines()
     assert len(lines) == 3
+    assert lines[0].endswith("snips")
     assert "[0.700, 0.900]" in lines[2]
     assert all(word in "\n".join(lines) for word in words)

@@ -142,8 +142,8 @@ def robust(steps: Steps, number: int, folds: NDArray[np.int64]) -> Terms:
     """The doubly robust estimate over tokens, its model fitted to what the value head says.
 
     The head's own Q is that of the log's policy, its scale is shrunk by priors, and some
-    algorithms learn V in the first state only. So Q of π_β is fitted anew, with five numbers:
-    1, V(s_k), V(s_0), the advantages of what was said before, and A(s_k, a_k).
+    algorithms learn V in the first state only. So Q of π_β is fitted anew, with six numbers:
+    1, k, V(s_k), V(s_0), the advantages of what was said before, and A(s_k, a_k).
 
     Args:
         steps: of the log.
@@ -152,7 +152,8 @@ def robust(steps: Steps, number: int, folds: NDArray[np.int64]) -> Terms:
     """
     first = np.broadcast_to(steps.values[:, :1], steps.values.shape)
     before = np.cumsum(steps.advantages, 1) - steps.advantages
-    known = [np.ones_like(first), steps.values, first, before]
+    place = np.broadcast_to(np.arange(first.shape[1], dtype=float), first.shape)
+    known = [np.ones_like(first), place, steps.values, first, before]
     taken = np.stack([*known, steps.advantages], -1)  # (N, K, F)
     expected = np.stack([*known, steps.means[number]], -1)
     q, v = fitted_q(taken, expected, steps.rewards, steps.mask, folds)

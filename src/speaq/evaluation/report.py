@@ -99,8 +99,10 @@ class GateReport:
         """A table in the person's language."""
         percent = f"{self.level:.0%}"
         head = say(
-            f"{'beta':>6} {'predicted':>10} {percent + ' interval':>20} {'episodes':>9} {'KL':>7}",
-            f"{'beta':>6} {'预测':>8} {percent + ' 区间':>18} {'有效样本':>5} {'KL':>7}",
+            f"{'beta':>6} {'predicted':>10} {percent + ' interval':>20} {'episodes':>9} {'KL':>7}"
+            f"  estimated by {self.estimator}",
+            f"{'beta':>6} {'预测':>8} {percent + ' 区间':>18} {'有效样本':>5} {'KL':>7}"
+            f"  估计方法 {self.estimator}",
         )
         lines = [head]
         for row in self.rows:

@@ -25,6 +25,9 @@ from speaq.training.features import Features
 ROUNDING = 0.1
 """Root mean square difference of ln π per token that half precision explains (measured: 0.03)."""
 
+STRANGE = 6.0
+"""Standard errors by which the tokens of a log without propensities may miss what is usual."""
+
 
 class Said(NamedTuple):
     """What is said of n tokens of one episode."""
@@ -34,6 +37,8 @@ class Said(NamedTuple):
     values: np.ndarray  # (n,) V(s)
     advantages: np.ndarray  # (n,) A(s, a) of the token taken, centred under π_0
     means: np.ndarray  # (G, n) Σ_a π_β(a|s) A(s, a), centred as well
+    surprise: np.ndarray  # (n,) E ln π_0 - ln π_0(a|s): of mean 0 if π_0 drew the token
+    variance: np.ndarray  # (n,) of the surprise, if π_0 drew the token
 
 
 @dataclass
@@ -46,6 +51,23 @@ class _Pass:
     values: np.ndarray  # (N, K)
     advantages: np.ndarray  # (N, K)
     means: np.ndarray  # (G, N, K)
+    surprise: np.ndarray  # (N, K)
+    variance: np.ndarray  # (N, K)
+
+    @classmethod
+    def empty(cls, G: int, N: int, K: int) -> "_Pass":
+        """For G values of β, N episodes and at most K tokens."""
+        tokens, betas = np.zeros((5, N, K)), np.zeros((2, G, N, K))
+        return cls(
+            moved=betas[0],
+            drift=tokens[0],
+            kl=np.zeros((G, N)),
+            values=tokens[1],
+            advantages=tokens[2],
+            means=betas[1],
+            surprise=tokens[3],
+            variance=tokens[4],
+        )
 
     def note(self, index: int, part: slice, said: Said, each: Encoded) -> None:
         """Put what was said of the tokens `part` of episode `index` in its place."""
@@ -54,6 +76,7 @@ class _Pass:
         self.kl[:, index] += said.kl
         self.values[index, part], self.advantages[index, part] = said.values, said.advantages
         self.means[:, index, part] = said.means
+        self.surprise[index, part], self.variance[index, part] = said.surprise, said.variance
 
 
 @torch.inference_mode()
@@ -74,14 +97,15 @@ def score(
         use: (M, N) bool, which members of the head may judge which episode.
         grid: G values of β, the first of them 0.
         decoding: how replies were and will be drawn.
+
+    Raises:
+        EvidenceError: propensities are missing and cannot have been the base model's.
     """
     model = model.for_batches()
     device = model.output_table.device
-    G, N, K = len(grid), len(encoded), max(len(each.actions) for each in encoded)
-    tokens, betas = np.zeros((3, N, K)), np.zeros((2, G, N, K))
-    found = _Pass(betas[0], tokens[0], np.zeros((G, N)), tokens[1], tokens[2], betas[1])
+    found = _Pass.empty(len(grid), len(encoded), max(len(each.actions) for each in encoded))
     rows = max(1, CHUNK_ELEMENTS // model.output_table.shape[0])
-    with bar("gate", N) as running:
+    with bar("gate", len(encoded)) as running:
         for index, each in enumerate(encoded):
             states = features.states(index)[:-1].to(device)  # (K_i, D)
             actions = torch.from_numpy(each.action_tokens).to(device)
@@ -97,11 +121,14 @@ def score(
 def _scores(found: _Pass, encoded: Sequence[Encoded], grid: Sequence[float]) -> Scores:
     """By token as found, and summed by turn."""
     rewards, mask = np.zeros_like(found.drift), np.zeros(found.drift.shape, bool)
+    unknown = np.zeros_like(mask)
     turns = np.zeros(found.drift.shape, np.int64)
     for index, each in enumerate(encoded):
         count = len(each.actions)
         rewards[index, :count], mask[index, :count] = each.rewards, True
         turns[index, :count] = each.turn_ids
+        unknown[index, :count] = np.isnan(each.behaviour_logprobs)
+    _require_own(found.surprise[unknown], found.variance[unknown])
     if not _is_base_policy(found.drift.sum(1), mask.sum(1)):
         found.moved += found.drift
     return Scores(
@@ -155,6 +182,30 @@ def _is_base_policy(drift: np.ndarray, tokens: np.ndarray) -> bool:
     return bool(np.sqrt((drift**2 / tokens).mean()) < ROUNDING)
 
 
+def _require_own(surprise: np.ndarray, variance: np.ndarray) -> None:
+    """Refuse a log whose tokens without propensity, (n,), the base policy did not draw.
+
+    Had it, their mean log-probability would be the mean negative entropy of their states.
+
+    Raises:
+        EvidenceError: it is not, by far more than chance and rounding allow.
+    """
+    if not len(surprise):
+        return
+    mean, error = surprise.mean(), np.sqrt(variance.sum()) / len(surprise)
+    if abs(mean) > ROUNDING and abs(mean) > STRANGE * error:
+        less = ("less", "更小") if mean > 0 else ("more", "更大")
+        raise EvidenceError(
+            f"the log holds no propensities, and its tokens are {abs(mean):.2f} nats {less[0]} "
+            "likely than the base model's own would be: another model or decoding wrote them, and "
+            "what a candidate would earn cannot be estimated. Give the gate the decoding of the "
+            "log, a log with propensities, or one sampled from the base model.",
+            f"日志没有记录概率，且其词元的可能性比基础模型自己采样时{less[1]}"
+            f"（相差 {abs(mean):.2f} nats）：它们由其他模型或解码方式写成，无法估计候选模型的收益。"
+            "请给闸门日志所用的解码设置、带概率的日志，或由基础模型采样的日志。",
+        )
+
+
 def _say(
     model: LanguageModel,
     states: Tensor,
@@ -175,13 +226,20 @@ def _say(
     for beta in grid:
         policy = base if beta == 0 else log_probabilities(guide(logits, advantages, beta), decoding)
         logprobs.append(policy.gather(1, actions[:, None])[:, 0])
-        kls.append(kl_divergence(policy, base).sum() if beta else torch.zeros(()))
+        kls.append(kl_divergence(policy, base).sum())
         means.append(_mean(policy, advantages) - centre)
-    taken = advantages.gather(1, actions[:, None])[:, 0] - centre
-    return Said(
-        *(torch.stack(each).cpu().double().numpy() for each in (logprobs, kls)),
-        *(each.cpu().double().numpy() for each in (values, taken, torch.stack(means))),
-    )
+    possible = base.masked_fill(base == -torch.inf, 0.0)
+    usual = _mean(base, possible)  # minus the entropy
+    parts = {
+        "logprobs": torch.stack(logprobs),
+        "kl": torch.stack(kls),
+        "values": values,
+        "advantages": advantages.gather(1, actions[:, None])[:, 0] - centre,
+        "means": torch.stack(means),
+        "surprise": usual - logprobs[0].clamp(min=-1e4),
+        "variance": _mean(base, (possible - usual[:, None]) ** 2),
+    }
+    return Said(**{name: part.cpu().double().numpy() for name, part in parts.items()})
 
 
 def _mean(logprobs: Tensor, scores: Tensor) -> Tensor:

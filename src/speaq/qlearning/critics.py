@@ -7,6 +7,9 @@ from torch.utils.checkpoint import checkpoint
 from speaq.models.head import StateValues
 from speaq.models.vocabulary import CHUNK_ELEMENTS
 
+FEW = 32
+"""So many distinct tokens are scored in every state sooner than each in its own."""
+
 
 class TiedCritic(nn.Module):
     """M members of O outputs each, s_o(s, a) = v_o(s) + (P_o h)·W[a], all zero at the start.
@@ -67,5 +70,8 @@ class TiedCritic(nn.Module):
 
 def _products(turns: Tensor, vectors: Tensor, place: Tensor, states: Tensor) -> Tensor:
     """P (O, D, D), token vectors (U, D), which of them (N,), states (N, D) -> (O, N)."""
-    turned = (vectors @ turns).index_select(1, place)  # (O, N, D)
-    return torch.einsum("ond,nd->on", turned, states).float()
+    turned = vectors @ turns  # (O, U, D)
+    if len(vectors) <= FEW:
+        scores = turned @ states.T  # (O, U, N)
+        return scores.gather(1, place.expand(len(turns), 1, -1))[:, 0].float()
+    return torch.einsum("ond,nd->on", turned.index_select(1, place), states).float()

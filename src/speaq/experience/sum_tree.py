@@ -104,7 +104,7 @@ class SumTree:
         if ends[-1] == 0:
             raise ValueError("nothing can be found where every priority is 0")
         inside = np.minimum(places, np.nextafter(ends[-1], 0))
-        nodes = ends.searchsorted(inside, side="right") - 1
+        nodes: NDArray[np.int64] = ends.searchsorted(inside, side="right") - 1
         inside -= ends.take(nodes)
         rows = np.arange(len(places)) * WIDTH - 1
         for level in self._levels[-2::-1]:
@@ -155,7 +155,7 @@ def _levels(priorities: NDArray[np.float64], room: int) -> list[NDArray[np.float
     """The leaves in rows of WIDTH, rows of their sums, and so on up to a short list of sums."""
     sums = np.zeros(max(1, room))
     sums[: len(priorities)] = priorities
-    levels = []
+    levels: list[NDArray[np.float64]] = []
     while not levels or len(sums) > TOP:
         rows = np.zeros((-(-len(sums) // WIDTH), WIDTH))
         rows.reshape(-1)[: len(sums)] = sums

@@ -28,15 +28,9 @@ def templated(tiny, template):
 def test_prefill_equals_reading_each_prefix_alone(source):
     model = load(source)
     prefixes = [model.encode(text) for text in ("a", "a much longer prefix", "a", "中文")]
-    cache, mask, hidden = prefill(model, prefixes)
-    more = torch.tensor([[7]] * 4)
-    mask = torch.cat([mask, torch.ones(4, 1, dtype=mask.dtype)], 1)
-    after = model.trunk(
-        input_ids=more,
-        attention_mask=mask,
-        position_ids=mask.sum(1, keepdim=True) - 1,
-        past_key_values=cache,
-    ).last_hidden_state[:, -1]
+    reading = prefill(model, prefixes)
+    hidden = reading.hidden
+    after = reading.extend(torch.tensor([[7]] * 4))[:, -1]
     for row, prefix in enumerate(prefixes):
         alone = model.hidden_states(torch.tensor([[*prefix, 7]]))[0]
         torch.testing.assert_close(hidden[row], alone[-2], atol=1e-5, rtol=1e-4)

@@ -69,16 +69,28 @@ def test_building_a_preset_leaves_the_global_stream_alone():
     assert torch.equal(torch.rand(2), expected)
 
 
-@pytest.mark.parametrize(
-    ("name", "least", "most"), [("tiny", 0.9, 1.3), ("small", 14, 17), ("gpt2-tiny", 0.7, 1.2)]
-)
+SIZES = {
+    "tiny": (0.9, 1.3),
+    "small": (14, 17),
+    "gpt2-tiny": (0.7, 1.2),
+    "t5-tiny": (1, 1.4),
+    "bart-tiny": (1, 1.5),
+    "marian-tiny": (1, 1.5),
+    "marian-small": (6, 7),
+}
+
+
+@pytest.mark.parametrize(("name", "least", "most"), [(name, *size) for name, size in SIZES.items()])
 def test_presets_have_their_size_and_no_dropout(name, least, most):
     model = load(f"new:{name}")
     assert least < sum(p.numel() for p in model.causal.parameters()) / 1e6 < most
     dropouts = [m.p for m in model.causal.modules() if isinstance(m, torch.nn.Dropout)]
     assert set(dropouts) <= {0.0}
+    settings = model.causal.config.to_dict()
+    rates = {key: settings[key] for key in settings if "drop" in key and "summary" not in key}
+    assert not any(rates.values())
     assert not model.causal.training
-    assert set(PRESETS) == {"tiny", "small", "gpt2-tiny"}
+    assert set(PRESETS) == set(SIZES)
 
 
 @pytest.mark.parametrize(

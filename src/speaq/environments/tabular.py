@@ -51,7 +51,9 @@ class TabularModel(nn.Module):
         logits = np.where(tree.decisions[:, None], likely, apart)
         with torch.no_grad():
             self.output.weight.copy_(torch.from_numpy(logits.T))
-        self.config = SimpleNamespace(max_position_embeddings=1 + 2 * tree.depth)
+        self.config = SimpleNamespace(
+            max_position_embeddings=1 + 2 * tree.depth, is_encoder_decoder=False
+        )
 
     def get_output_embeddings(self) -> nn.Linear:
         """The policy's table, (V, nodes)."""

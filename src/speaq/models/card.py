@@ -24,7 +24,7 @@ def card(model: LanguageModel, causal: "PreTrainedModel", fingerprint: str) -> s
     """
     front = {
         "library_name": "transformers",
-        "pipeline_tag": "text-generation",
+        "pipeline_tag": "text2text-generation" if model.reads_source else "text-generation",
         "base_model": model.origin.source,
         "tags": ["speaq"],
     }

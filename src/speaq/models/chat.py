@@ -1,4 +1,7 @@
-"""Conversations as tokens: what stands before each reply, by the model's own chat template."""
+"""Conversations as tokens: what stands before each reply, by the model's own chat template.
+
+An encoder–decoder model has no conversations: it reads one plain text and writes one reply.
+"""
 
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
@@ -19,8 +22,17 @@ class Message(NamedTuple):
 def opening(model: LanguageModel, messages: Sequence[Message]) -> list[int]:
     """Tokens of a conversation that ends where the assistant's next reply begins.
 
-    A model without a chat template reads the texts one after another.
+    A model without a chat template reads the texts one after another, and so does an encoder: as
+    its tokenizer takes them, since nothing in a source can pass for a reply.
+
+    Raises:
+        ModelError: the template refuses the conversation, or a model that reads a source is given
+            one that holds a reply.
     """
+    if model.reads_source:
+        if any(message.speaker == "assistant" for message in messages):
+            raise _one_reply(model)
+        return model.encode_prompt("".join(message.text for message in messages))
     return model.encode(_opening_text(model, messages))
 
 
@@ -37,8 +49,11 @@ def continuation(
         after: the messages that came next.
 
     Raises:
-        ModelError: the template rewrites earlier messages, so the log's tokens cannot be kept.
+        ModelError: the template rewrites earlier messages, so the log's tokens cannot be kept; or
+            the model reads a source, and writes one reply to it.
     """
+    if model.reads_source:
+        raise _one_reply(model)
     if model.tokenizer.chat_template is None:  # what came before changes nothing
         return model.encode(_opening_text(model, after))
     reply = harmless(model, reply)
@@ -55,6 +70,14 @@ def continuation(
     if ended and rest.startswith(end):
         rest = rest[len(end) :]
     return model.encode(rest)
+
+
+def _one_reply(model: LanguageModel) -> ModelError:
+    return ModelError(
+        f"{model.name} is an encoder–decoder model: it reads one text and writes one reply. For "
+        "episodes of several replies use a decoder-only model.",
+        f"{model.name} 是编码器—解码器模型：读一段文本，写一个回复。多轮片段请使用仅解码器模型。",
+    )
 
 
 def harmless(model: LanguageModel, text: str) -> str:

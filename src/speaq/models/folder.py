@@ -31,6 +31,8 @@ from speaq.models.packages import quiet_transformers
 FACTS = "speaq.json"
 HEAD = "value_head.safetensors"
 CARD = "README.md"
+_WRITERS = ("CausalLM", "LMHead", "ConditionalGeneration", "MTModel")
+"""In the class names of models that write text."""
 
 
 def save(model: LanguageModel, folder: Path | str) -> None:
@@ -114,12 +116,19 @@ def open_folder(folder: Path | str, *, dtype: torch.dtype = torch.float32) -> La
         ModelError: not a whole language model, or the value head belongs to another trunk.
         UnsafeFileError: a pickle in the folder.
     """
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+    from transformers import (
+        AutoConfig,
+        AutoModelForCausalLM,
+        AutoModelForSeq2SeqLM,
+        AutoTokenizer,
+    )
 
     folder = Path(folder)
     with reading(folder) as safely:
-        _require_writer(folder, AutoConfig.from_pretrained(folder, **safely))
-        causal, notes = AutoModelForCausalLM.from_pretrained(
+        config = AutoConfig.from_pretrained(folder, **safely)
+        _require_writer(folder, config)
+        kind = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
+        causal, notes = kind.from_pretrained(
             folder, dtype=dtype, use_safetensors=True, output_loading_info=True, **safely
         )
         tokenizer = AutoTokenizer.from_pretrained(folder, **safely)
@@ -144,7 +153,7 @@ def _first_line(error: BaseException) -> str:
 def _require_writer(folder: Path, config: Any) -> None:
     """Refuse an encoder: as a decoder it would load, and write nonsense."""
     names = config.architectures or []
-    if names and not any("CausalLM" in name or "LMHead" in name for name in names):
+    if names and not any(mark in name for name in names for mark in _WRITERS):
         raise ModelError(
             f"{folder} holds {names[0]}, which does not write text; use load_encoder for it.",
             f"{folder} 中是 {names[0]}，它不能生成文本；请使用 load_encoder。",

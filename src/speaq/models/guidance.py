@@ -38,7 +38,8 @@ class Guidance(LogitsProcessor):  # type: ignore[misc]  # transformers is not fo
         require_finite(beta)
         self.head = model.require_head()
         self.beta = beta
-        self._layer = model.output_layer
+        self._layer = model.plain_layer
+        self._readout = model.readout
         self._step = _step(model)
         self._hidden: Tensor | None = None
         self._hook: RemovableHandle | None = None
@@ -61,7 +62,7 @@ class Guidance(LogitsProcessor):  # type: ignore[misc]  # transformers is not fo
     def _meet(self, layer: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...] | None:
         """What the output layer is to read instead of its input, if anything."""
         hidden: Tensor = inputs[0]  # (B, T, D)
-        self._hidden = hidden[:, -1]  # (B, D), the last position's
+        self._hidden = self._readout.read(hidden[:, -1])  # (B, D), the last position's
         if self._step is None:
             return None
         return (torch.add(hidden, hidden @ self._step.T, alpha=self.beta), *inputs[1:])
@@ -90,5 +91,7 @@ def _step(model: LanguageModel) -> Tensor | None:
     head = model.require_head()
     averaged = head.settings.combine == "mean" or head.members == 1
     if head.settings.kind != "tied" or not averaged or model.output_table.dtype != torch.float32:
+        return None
+    if model.readout.constant:  # the layer cannot be handed another constant
         return None
     return head.projection.detach().mean(0)

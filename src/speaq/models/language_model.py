@@ -6,15 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 
 from speaq.core.devices import batch_dtype, device
-from speaq.core.errors import ModelError
+from speaq.core.errors import DataError, ModelError
 from speaq.core.files import digest
+from speaq.models.encoder_decoder import padding_mask, read, write
 from speaq.models.head import HeadSettings, ValueHead
+from speaq.models.readout import Readout, banned_tokens, constant_of, readout_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -32,9 +34,23 @@ class Origin:
     """What was done since: learning runs, folds, each with settings and data fingerprints."""
 
 
+class Context(NamedTuple):
+    """Where the tokens of a prompt go."""
+
+    source: tuple[int, ...]
+    """What the encoder reads; empty where there is none."""
+    prefix: tuple[int, ...]
+    """What stands before the reply in the decoder."""
+
+
 @dataclass
 class LanguageModel:
-    """A decoder-only `transformers` model with what speaq adds beside it."""
+    """A `transformers` model that writes text, with what speaq adds beside it.
+
+    It is a decoder alone, which reads the prompt and goes on from there, or an encoder–decoder
+    (T5, Marian, BART, M2M), whose encoder reads the prompt as a source. What differs between them
+    is said by `encode_prompt`, `context`, `hidden_states` and `prefill`, and nowhere else.
+    """
 
     causal: "PreTrainedModel"
     tokenizer: "PreTrainedTokenizerBase"
@@ -42,6 +58,7 @@ class LanguageModel:
     head: ValueHead | None = None
     facts: dict[str, Any] = field(default_factory=dict)
     """What `speaq.json` says besides the origin: metrics, gate report, privacy spent."""
+    _table: tuple[Tensor, int | None, Tensor] | None = field(default=None, init=False, repr=False)
 
     @property
     def name(self) -> str:
@@ -52,19 +69,118 @@ class LanguageModel:
     @property
     def trunk(self) -> nn.Module:
         """The model up to its last hidden state, after the final norm."""
-        trunk: nn.Module = _plain(self.causal).base_model
+        trunk: nn.Module = self.plain.base_model
         return trunk
 
     @property
-    def output_layer(self) -> nn.Linear:
+    def plain(self) -> Any:
+        """The `transformers` model itself, out of a LoRA wrapper if it is in one."""
+        return self.causal.get_base_model() if _adapted(self.causal) else self.causal
+
+    @property
+    def output_layer(self) -> nn.Module:
         """The layer from hidden states to logits."""
+        return self.readout.layer(self.plain_layer, constant_of(self.plain))
+
+    @property
+    def plain_layer(self) -> nn.Linear:
+        """The model's own last layer; differs from `output_layer` as the readout says."""
         layer: nn.Linear = self.causal.get_output_embeddings()
         return layer
 
     @property
     def output_table(self) -> Tensor:
-        """The output embeddings, (V, D)."""
-        return self.output_layer.weight
+        """The output embeddings, (V, D): states times this are the logits.
+
+        Where the model adds a constant to its logits, that is the last column.
+        """
+        weight = self.plain_layer.weight
+        if not self.readout.constant:
+            return weight
+        # Asked for in many places, if only for its device; a copy for each would cost dearly.
+        version = None if weight.is_inference() else weight._version
+        known = self._table
+        if known is not None and known[0] is weight and known[1] == version:
+            return known[2]
+        constant = cast(Tensor, constant_of(self.plain))
+        table = torch.cat([weight, constant[:, None].to(weight.dtype)], dim=1)
+        self._table = None if weight.requires_grad else (weight, version, table)
+        return table
+
+    @property
+    def reads_source(self) -> bool:
+        """Whether an encoder reads the prompt."""
+        return bool(self.causal.config.is_encoder_decoder)
+
+    @cached_property
+    def readout(self) -> Readout:
+        """What this model does between the last hidden state and the logits.
+
+        Raises:
+            ModelError: an encoder–decoder model does something that cannot be kept exact.
+        """
+        if not self.reads_source:
+            return Readout()
+        causal, where = self.plain, self.plain_layer.weight.device
+        source = torch.tensor([[self.end_id]], device=where)
+        tokens = torch.tensor([self.opening], device=where)
+        with torch.no_grad():
+            hidden = write(causal, tokens, read(causal, source, None), None)
+            banned = banned_tokens(causal.generation_config)
+            found = readout_of(causal, hidden, source, tokens, banned)
+        if found is None:
+            raise self._changed_logits()
+        return found
+
+    @cached_property
+    def opening(self) -> tuple[int, ...]:
+        """What an encoder–decoder model's decoder begins with: its start token, and the token that
+        its generation settings force next (BART's start of text, M2M's target language).
+
+        Raises:
+            ModelError: the settings name no start token.
+        """
+        settings = self.plain.generation_config
+        if settings.decoder_start_token_id is None:
+            raise ModelError(
+                f"{self.name} names no decoder_start_token_id; add it to generation_config.json.",
+                f"{self.name} 没有给出 decoder_start_token_id；请写入 generation_config.json。",
+            )
+        forced = settings.forced_bos_token_id
+        return (settings.decoder_start_token_id, *(() if forced is None else (forced,)))
+
+    @property
+    def context_length(self) -> int:
+        """The most tokens of one sequence; source and reply are two in an encoder–decoder model.
+
+        Where positions are relative (T5) nothing limits them.
+        """
+        if not self.reads_source:
+            return int(self.causal.config.max_position_embeddings)
+        limit = self.causal.config.to_dict().get("max_position_embeddings")
+        return sys.maxsize if limit is None else int(limit)
+
+    def room(self, prompt_tokens: int) -> int:
+        """Tokens left for the reply to a prompt of so many tokens; may be negative."""
+        used = len(self.opening) if self.reads_source else prompt_tokens
+        return self.context_length - used
+
+    def context(self, prompt: Sequence[int]) -> Context:
+        """Where the tokens of a prompt go before a reply is written.
+
+        Raises:
+            DataError: a source longer than the encoder reads.
+        """
+        if not self.reads_source:
+            return Context((), tuple(prompt))
+        if len(prompt) > self.context_length:
+            raise DataError(
+                f"a source has {len(prompt)} tokens and {self.name} reads {self.context_length}; "
+                "split the text.",
+                f"源文有 {len(prompt)} 个词元，而 {self.name} 最多读 {self.context_length} 个；"
+                "请拆分文本。",
+            )
+        return Context(tuple(prompt), self.opening)
 
     @property
     def end_id(self) -> int:
@@ -77,17 +193,30 @@ class LanguageModel:
             )
         return end
 
-    def hidden_states(self, tokens: Tensor, lengths: Tensor | None = None) -> Tensor:
+    def hidden_states(
+        self,
+        tokens: Tensor,
+        lengths: Tensor | None = None,
+        source: Tensor | None = None,
+        source_lengths: Tensor | None = None,
+    ) -> Tensor:
         """Last hidden states after the final norm: tokens (B, T), right-padded -> (B, T, D).
 
+        They are what `output_layer` reads; see `readout` for encoder–decoder models.
+
         Args:
-            tokens: int64 token ids.
+            tokens: int64 token ids; of the decoder, its opening included.
             lengths: (B,) tokens per row; None if no row is padded.
+            source: (B, S) what the encoder reads, right-padded; None, or S = 0, without one.
+            source_lengths: (B,) tokens per row of it; None if no row is padded.
         """
-        mask = None
-        if lengths is not None:
-            places = torch.arange(tokens.shape[1], device=tokens.device)
-            mask = (places[None, :] < lengths[:, None]).long()
+        if self.reads_source:
+            if source is None:
+                raise ValueError("an encoder–decoder model needs a source beside the tokens")
+            causal = self.plain
+            mask = None if source_lengths is None else padding_mask(source, source_lengths)
+            return self.readout.states(write(causal, tokens, read(causal, source, mask), mask))
+        mask = None if lengths is None else padding_mask(tokens, lengths)
         output = self.trunk(input_ids=tokens, attention_mask=mask, use_cache=False)
         hidden: Tensor = output.last_hidden_state
         return hidden
@@ -131,6 +260,7 @@ class LanguageModel:
     def to(self, where: torch.device | str) -> "LanguageModel":
         """Move weights and value head to a device and return this model."""
         cast(nn.Module, self.causal).to(where)
+        self._table = None
         if self.head is not None:
             self.head.to(where)
             self.head.output_table = self.output_table.detach().float()
@@ -175,15 +305,21 @@ class LanguageModel:
 
     @torch.no_grad()
     def _require_plain_logits(self) -> None:
+        if self.reads_source:
+            _ = self.readout  # refuses what cannot be exact
+            return
         tokens = torch.tensor([[self.end_id]], device=self.output_table.device)
         expected = self.causal(input_ids=tokens, use_cache=False).logits
         found = self.output_layer(self.hidden_states(tokens))
         if not torch.allclose(found, expected, rtol=1e-3, atol=1e-3):
-            raise ModelError(
-                f"{self.name} changes its logits after the output layer; a value head on it would "
-                "be neither exact nor foldable.",
-                f"{self.name} 在输出层之后还会改动 logits；价值头在其上既不精确也无法合并。",
-            )
+            raise self._changed_logits()
+
+    def _changed_logits(self) -> ModelError:
+        return ModelError(
+            f"{self.name} changes its logits after the output layer; a value head on it would "
+            "be neither exact nor foldable.",
+            f"{self.name} 在输出层之后还会改动 logits；价值头在其上既不精确也无法合并。",
+        )
 
     @cached_property
     def tokenizer_fingerprint(self) -> str:
@@ -191,8 +327,16 @@ class LanguageModel:
         return vocabulary_fingerprint(self.tokenizer.get_vocab())
 
     def encode(self, text: str) -> list[int]:
-        """Token ids of plain text, without special tokens added."""
-        ids: list[int] = self.tokenizer(text, add_special_tokens=False).input_ids
+        """Token ids of plain text as it is written, without special tokens added."""
+        # Some translation models write with another vocabulary than they read with.
+        side = "text_target" if self.reads_source else "text"
+        ids: list[int] = self.tokenizer(**{side: text}, add_special_tokens=False).input_ids
+        return ids
+
+    def encode_prompt(self, text: str) -> list[int]:
+        """Token ids of a plain prompt as it is read; of a source, with the tokenizer's own marks
+        (end of text, source language)."""
+        ids: list[int] = self.tokenizer(text, add_special_tokens=self.reads_source).input_ids
         return ids
 
     def decode(self, ids: Sequence[int]) -> str:
@@ -210,8 +354,3 @@ def _adapted(causal: Any) -> bool:
     """Whether a LoRA is on the model. Without `peft` imported none can be; that takes seconds."""
     peft = sys.modules.get("peft")
     return peft is not None and isinstance(causal, peft.PeftModel)
-
-
-def _plain(causal: Any) -> Any:
-    """The model itself, out of a LoRA wrapper if it is in one."""
-    return causal.get_base_model() if _adapted(causal) else causal

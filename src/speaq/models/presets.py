@@ -1,8 +1,12 @@
 """Untrained models from a configuration, with a tokenizer of bytes: nothing to download.
 
-    new:tiny        Llama, 1.1 M parameters, for tests and toys
-    new:small       Llama, 15 M parameters, learns a small corpus on a laptop
-    new:gpt2-tiny   GPT-2, 0.9 M parameters, the other common architecture
+    new:tiny          Llama, 1.1 M parameters, for tests and toys
+    new:small         Llama, 15 M parameters, learns a small corpus on a laptop
+    new:gpt2-tiny     GPT-2, 0.9 M parameters, the other common architecture
+    new:t5-tiny       T5, 1.2 M parameters; reads a source, writes a reply
+    new:bart-tiny     BART, 1.4 M parameters, likewise
+    new:marian-tiny   Marian, 1.4 M parameters, likewise
+    new:marian-small  Marian, 6.7 M parameters, learns to translate short sentences on a laptop
 
 No dropout anywhere: a log of propensities is exact only if the policy is. `?seed=3` draws other
 initial weights; the default is seed 0.
@@ -23,7 +27,7 @@ if TYPE_CHECKING:
 
 END, PADDING = "<|end|>", "<|pad|>"
 """The two tokens beside the 256 bytes; ids 256 and 257."""
-VOCABULARY = 258
+END_ID, PADDING_ID, VOCABULARY = 256, 257, 258
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,7 @@ class Preset:
     kind: str
     hidden: int
     layers: int
+    """In each half of an encoder–decoder."""
     heads: int
     context: int
 
@@ -41,6 +46,10 @@ PRESETS = {
     "tiny": Preset("llama", 128, 5, 4, 512),
     "small": Preset("llama", 384, 8, 6, 1024),
     "gpt2-tiny": Preset("gpt2", 128, 4, 4, 512),
+    "t5-tiny": Preset("t5", 128, 3, 4, 512),
+    "bart-tiny": Preset("bart", 128, 3, 4, 512),
+    "marian-tiny": Preset("marian", 128, 3, 4, 512),
+    "marian-small": Preset("marian", 256, 4, 4, 512),
 }
 
 
@@ -50,16 +59,21 @@ def build(name: str, dtype: torch.dtype) -> LanguageModel:
     Raises:
         SettingsError: an unknown preset, or a seed that is not an integer.
     """
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
     preset, seed = _parse(name)
+    config = _config(preset)
+    kind = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
     # Transformers initialises from the global stream; a fork leaves the caller's undisturbed.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(seed, "new", name.partition("?")[0]))
-        causal = AutoModelForCausalLM.from_config(_config(preset), dtype=torch.float32)
+        causal = kind.from_config(config, dtype=torch.float32)
     causal.eval()
+    if config.is_encoder_decoder:
+        causal.generation_config.bad_words_ids = [[PADDING_ID]]  # the start token is not a reply
     origin = Origin(f"new:{name}", fingerprint(causal))
-    return LanguageModel(causal.to(dtype), byte_tokenizer(preset.context), origin)
+    tokenizer = byte_tokenizer(preset.context, marks_end=config.is_encoder_decoder)
+    return LanguageModel(causal.to(dtype), tokenizer, origin)
 
 
 def _parse(name: str) -> tuple[Preset, int]:
@@ -84,11 +98,13 @@ def _config(preset: Preset) -> "PreTrainedConfig":
 
     shared: dict[str, Any] = {
         "vocab_size": VOCABULARY,
-        "bos_token_id": 256,
-        "eos_token_id": 256,
-        "pad_token_id": 257,
+        "bos_token_id": END_ID,
+        "eos_token_id": END_ID,
+        "pad_token_id": PADDING_ID,
         "tie_word_embeddings": True,
     }
+    if preset.kind in ("t5", "bart", "marian"):
+        return _two_halves(preset, {**shared, "decoder_start_token_id": PADDING_ID})
     if preset.kind == "gpt2":
         return GPT2Config(
             n_embd=preset.hidden,
@@ -112,19 +128,55 @@ def _config(preset: Preset) -> "PreTrainedConfig":
     )
 
 
-def byte_tokenizer(context: int) -> "PreTrainedTokenizerBase":
+def _two_halves(preset: Preset, shared: dict[str, Any]) -> "PreTrainedConfig":
+    from transformers import BartConfig, MarianConfig, T5Config
+
+    if preset.kind == "t5":
+        return T5Config(
+            d_model=preset.hidden,
+            d_kv=preset.hidden // preset.heads,
+            d_ff=preset.hidden * 3,
+            num_layers=preset.layers,
+            num_heads=preset.heads,
+            dropout_rate=0.0,
+            **shared,
+        )
+    kind = BartConfig if preset.kind == "bart" else MarianConfig
+    return kind(
+        d_model=preset.hidden,
+        encoder_layers=preset.layers,
+        decoder_layers=preset.layers,
+        encoder_attention_heads=preset.heads,
+        decoder_attention_heads=preset.heads,
+        encoder_ffn_dim=preset.hidden * 3,
+        decoder_ffn_dim=preset.hidden * 3,
+        max_position_embeddings=preset.context,
+        scale_embedding=True,
+        dropout=0.0,
+        forced_eos_token_id=None,
+        **shared,
+    )
+
+
+def byte_tokenizer(context: int, *, marks_end: bool = False) -> "PreTrainedTokenizerBase":
     """A tokenizer whose tokens are bytes: any text in any script, and no unknown token.
 
     Args:
         context: longest text in tokens, as recorded in the tokenizer's file.
+        marks_end: put the end token after a text that is tokenised with its special tokens, as
+            the sources of encoder–decoder models are.
     """
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     core = Tokenizer(models.BPE(vocab={mark: i for i, mark in enumerate(alphabet)}, merges=[]))
     core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     core.decoder = decoders.ByteLevel()
+    if marks_end:
+        core.post_processor = processors.TemplateProcessing(
+            single=f"$A {END}", special_tokens=[(END, END_ID)]
+        )
     return PreTrainedTokenizerFast(
         tokenizer_object=core,
         bos_token=END,

@@ -136,7 +136,8 @@ def _draw(
     policy: Policy,
     count: Callable[[float], None],
 ) -> list[Sample]:
-    cache, mask, hidden = prefill(model, [prompts[row.prompt] for row in rows])
+    reading = prefill(model, [prompts[row.prompt] for row in rows])
+    hidden = reading.hidden
     live = list(range(len(rows)))
     for step in range(longest):
         drawn = _next_tokens(hidden, [rows[i] for i in live], step, policy)
@@ -147,15 +148,9 @@ def _draw(
             break
         if len(going) < len(drawn):
             keep = torch.tensor(going, device=drawn.device)
-            cache.batch_select_indices(keep)
-            mask, drawn = mask[keep], drawn[keep]
-        mask = torch.cat([mask, mask.new_ones(len(live), 1)], dim=1)
-        hidden = model.trunk(
-            input_ids=drawn[:, None],
-            attention_mask=mask,
-            position_ids=mask.sum(1, keepdim=True) - 1,
-            past_key_values=cache,
-        ).last_hidden_state[:, -1]
+            reading.keep(keep)
+            drawn = drawn[keep]
+        hidden = reading.extend(drawn[:, None])[:, -1]
     count(len(live))
     return [
         Sample(

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
-_HUB_FILES = ["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja"]
+_HUB_FILES = ["*.safetensors", "*.json", "*.txt", "*.model", "*.spm", "*.jinja"]
 
 
 def load(
@@ -39,7 +39,7 @@ def load(
     dtype: torch.dtype = torch.float32,
     device: torch.device | str | None = None,
 ) -> LanguageModel:
-    """Open a language model.
+    """Open a language model: a decoder alone or an encoder–decoder, as its configuration says.
 
     Args:
         source: see the module's table.

@@ -137,9 +137,8 @@ def _with_adapters(causal: Any, rank: int, seed: int) -> Any:
     from peft import LoraConfig, get_peft_model
 
     torch.manual_seed(seed)
-    settings = LoraConfig(
-        r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type="CAUSAL_LM"
-    )
+    task = "SEQ_2_SEQ_LM" if causal.config.is_encoder_decoder else "CAUSAL_LM"
+    settings = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type=task)
     with warnings.catch_warnings():
         # peft asks transformers by a name that transformers has deprecated.
         warnings.filterwarnings("ignore", ".*is_gradient_checkpointing", FutureWarning)

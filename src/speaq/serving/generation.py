@@ -45,20 +45,15 @@ def draw_tokens(
         best: how many of the likeliest tokens to report for each place.
     """
     uniforms = generator(seed, "reply")
-    cache, mask, hidden = prefill(model, [prefix])
+    reading = prefill(model, [prefix])
+    hidden = reading.hidden
     for step in range(decoding.max_new_tokens):
         logprobs = _next_logprobs(model, hidden, decoding, beta)
         token = _invert(logprobs, uniforms.random())
         yield Drawn(token, float(logprobs[token]), _likeliest(logprobs, best))
         if token == model.end_id or step + 1 == decoding.max_new_tokens:
             return
-        mask = torch.cat([mask, mask.new_ones(1, 1)], dim=1)
-        hidden = model.trunk(
-            input_ids=torch.tensor([[token]], device=mask.device),
-            attention_mask=mask,
-            position_ids=mask.sum(1, keepdim=True) - 1,
-            past_key_values=cache,
-        ).last_hidden_state[:, -1]
+        hidden = reading.extend(torch.tensor([[token]], device=hidden.device))[:, -1]
 
 
 def _next_logprobs(model: LanguageModel, hidden: Tensor, decoding: Decoding, beta: float) -> Tensor:

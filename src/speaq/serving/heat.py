@@ -67,9 +67,12 @@ def token_heat(
     """
     if not reply:
         return []
-    tokens = torch.tensor([[*prefix, *reply]], device=model.output_table.device)
-    first = len(prefix) - 1
-    states = model.hidden_states(tokens)[0, first : first + len(reply)]  # (K, D)
+    source, before = model.context(prefix)
+    device = model.output_table.device
+    tokens = torch.tensor([[*before, *reply]], device=device)
+    read = torch.tensor([source], dtype=torch.long, device=device)
+    first = len(before) - 1
+    states = model.hidden_states(tokens, source=read)[0, first : first + len(reply)]  # (K, D)
     texts = _spell(model, reply)
     heat: list[TokenHeat] = []
     for start in range(0, len(reply), ROWS):

@@ -66,7 +66,7 @@ def from_completion(desk: Desk, request: CompletionRequest) -> Asked:
     questions = []
     total = 0
     for place, prompt in enumerate(request.prompts):
-        prefix = tuple(desk.model.encode(prompt))
+        prefix = tuple(desk.model.encode_prompt(prompt))
         if not prefix:
             raise refuse(400, "the prompt is empty.", "提示为空。", param="prompt")
         total += len(prefix)
@@ -117,7 +117,7 @@ def require_model(model: LanguageModel, asked: str) -> None:
 
 def context_length(model: LanguageModel) -> int:
     """The most tokens the model takes."""
-    return int(model.causal.config.max_position_embeddings)
+    return model.context_length
 
 
 def room_after(model: LanguageModel, used: int, wanted: int | None, param: str) -> int:
@@ -126,8 +126,8 @@ def room_after(model: LanguageModel, used: int, wanted: int | None, param: str) 
     Raises:
         RefusedError: not enough for `wanted`.
     """
-    limit = context_length(model)
-    if used + (wanted or 1) > limit:
+    limit, room = context_length(model), model.room(used)
+    if (wanted or 1) > room:
         raise refuse(
             400,
             f"{used} tokens of prompt and {wanted or 1} of answer exceed the model's {limit}.",
@@ -135,7 +135,7 @@ def room_after(model: LanguageModel, used: int, wanted: int | None, param: str) 
             param=param,
             code="context_length_exceeded",
         )
-    return limit - used
+    return room
 
 
 def _seed(asked: int | None) -> int:

@@ -25,6 +25,8 @@ class Batch:
     behaviour_logprobs: Tensor  # (B, K) float32, NaN where unknown
     turn_ids: Tensor  # (B, K) int64
     member_mask: Tensor  # (M, B) bool: which ensemble member may learn from which episode
+    source: Tensor  # (B, S) int64 what the encoder read; S is 0 where there is none
+    source_lengths: Tensor  # (B,) int64
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch on another device."""
@@ -72,6 +74,7 @@ def collate(encoded: Sequence[Encoded], discount: float, member_mask: Tensor) ->
         # Termination ends the sum; truncation lets the value of what might follow stand in.
         discounts[row, count - 1] = discount if each.truncated else 0.0
         logprobs[row, :count] = each.behaviour_logprobs
+    sources = [torch.from_numpy(each.source) for each in encoded]
     return Batch(
         tokens=torch.from_numpy(tokens),
         lengths=torch.tensor([len(each.tokens) for each in encoded]),
@@ -84,4 +87,6 @@ def collate(encoded: Sequence[Encoded], discount: float, member_mask: Tensor) ->
         behaviour_logprobs=torch.from_numpy(logprobs),
         turn_ids=torch.from_numpy(turn_ids),
         member_mask=member_mask,
+        source=torch.nn.utils.rnn.pad_sequence(sources, batch_first=True),
+        source_lengths=torch.tensor([len(source) for source in sources]),
     )

@@ -7,7 +7,7 @@ state k + 1, within a turn and across turns, and no observation token is ever cr
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 import numpy as np
@@ -35,11 +35,18 @@ class Encoded:
     behaviour_logprobs: NDArray[np.float32]  # (K,) ln π_behaviour(a|s), NaN where unknown
     truncated: bool
     """Cut off rather than ended: the value of the state after the last action counts."""
+    source: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    """(S,) what the encoder read; empty where there is no encoder."""
 
     @property
     def prefix(self) -> tuple[int, ...]:
         """The tokens before the first action."""
         return tuple(self.tokens[: self.actions[0]].tolist())
+
+    @property
+    def prompt(self) -> tuple[int, ...]:
+        """What was read before the first action: the source if there is one, else the prefix."""
+        return tuple(self.source.tolist()) or self.prefix
 
     @property
     def action_tokens(self) -> NDArray[np.int64]:
@@ -65,16 +72,19 @@ def encode_episodes(
         episodes: with at least one action each.
         reward: see `speaq.experience.rewards`.
         max_tokens: longer episodes lose the oldest tokens before their first action; 0 takes the
-            model's own limit.
+            model's own limit. A source is never cut: a reply to half of it would be misjudged.
 
     Raises:
-        DataError: an episode without reward, or whose actions alone exceed `max_tokens`.
+        DataError: an episode without reward, whose actions alone exceed `max_tokens`, or whose
+            source does.
+        ModelError: an episode of several replies, and a model that reads a source.
     """
-    limit = max_tokens or int(model.causal.config.max_position_embeddings)
+    limit = max_tokens or model.context_length
     return [_shorten(_encode(model, episode, reward), limit) for episode in episodes]
 
 
 def _encode(model: LanguageModel, episode: Episode, reward: Reward) -> Encoded:
+    source: tuple[int, ...] = ()
     tokens: list[int] = []
     actions: list[int] = []
     turn_ids: list[int] = []
@@ -92,7 +102,9 @@ def _encode(model: LanguageModel, episode: Episode, reward: Reward) -> Encoded:
         for turn in turns:
             if previous is None:
                 raw = episode.tags.get("prompt") == "raw"  # no chat template stood before it
-                tokens += model.encode(episode.prompt) if raw else opening(model, heard)
+                prompt = model.encode_prompt(episode.prompt) if raw else opening(model, heard)
+                source, before = model.context(prompt)
+                tokens += before
             else:
                 tokens += continuation(model, said, *previous, heard)
                 said.append(Message("assistant", previous[0]))
@@ -116,6 +128,7 @@ def _encode(model: LanguageModel, episode: Episode, reward: Reward) -> Encoded:
         rewards=np.array(rewards, dtype=np.float32),
         behaviour_logprobs=np.array(logprobs, dtype=np.float32),
         truncated=episode.truncated,
+        source=np.array(source, dtype=np.int64),
     )
 
 
@@ -137,7 +150,15 @@ def _action_tokens(
 
 
 def _shorten(encoded: Encoded, limit: int) -> Encoded:
-    if encoded.actions[0] == 0:
+    if len(encoded.source) > limit:
+        raise DataError(
+            f"episode {encoded.id} has a source of {len(encoded.source)} tokens, more than "
+            f"{limit}; split it or leave the episode out.",
+            f"片段 {encoded.id} 的源文有 {len(encoded.source)} 个词元，超过 {limit}；"
+            "请拆分或去掉该片段。",
+            field="turns",
+        )
+    if not encoded.prompt:
         raise DataError(
             f"episode {encoded.id} begins with a reply to nothing; a token must stand before it.",
             f"片段 {encoded.id} 以没有提示的回复开头；其前至少须有一个词元。",
@@ -146,7 +167,7 @@ def _shorten(encoded: Encoded, limit: int) -> Encoded:
     excess = len(encoded.tokens) - limit
     if excess <= 0:
         return encoded
-    if excess >= encoded.actions[0]:
+    if excess >= encoded.actions[0] or len(encoded.source):
         raise DataError(
             f"episode {encoded.id} has {len(encoded.tokens)} tokens; its replies must leave room "
             f"for at least one token before them within {limit}.",
@@ -154,19 +175,14 @@ def _shorten(encoded: Encoded, limit: int) -> Encoded:
             f"总数不超过 {limit}。",
             field="turns",
         )
-    return Encoded(
-        id=encoded.id,
-        group=encoded.group,
-        tokens=encoded.tokens[excess:],
-        actions=encoded.actions - excess,
-        turn_ids=encoded.turn_ids,
-        rewards=encoded.rewards,
-        behaviour_logprobs=encoded.behaviour_logprobs,
-        truncated=encoded.truncated,
-    )
+    return replace(encoded, tokens=encoded.tokens[excess:], actions=encoded.actions - excess)
 
 
 def fingerprint(encoded: Sequence[Encoded]) -> str:
-    """Digest of the tokens and action places: what cached hidden states depend on."""
-    parts = [part.tobytes() for each in encoded for part in (each.tokens, each.actions)]
+    """Digest of sources, tokens and action places: what cached hidden states depend on."""
+    parts = []
+    for each in encoded:
+        if len(each.source):
+            parts.append(each.source.tobytes())
+        parts += [each.tokens.tobytes(), each.actions.tobytes()]
     return digest(*parts)

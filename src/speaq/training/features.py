@@ -150,18 +150,19 @@ def _reserve(features: Features, progress: Path) -> None:
 
 
 def _pieces(encoded: Sequence[Encoded]) -> list[list[int]]:
-    """Episodes to read together: equal prefixes side by side, lengths alike, bounded tokens."""
+    """Episodes to read together: equal prompts side by side, lengths alike, bounded tokens."""
     order = sorted(
         range(len(encoded)),
-        key=lambda i: (len(encoded[i].prefix), encoded[i].prefix, len(encoded[i].tokens)),
+        key=lambda i: (len(encoded[i].prompt), encoded[i].prompt, len(encoded[i].tokens)),
     )
     pieces: list[list[int]] = []
     longest = 0
     for index in order:
-        longest = max(longest, len(encoded[index].tokens))
+        size = len(encoded[index].source) + len(encoded[index].tokens)
+        longest = max(longest, size)
         if not pieces or (len(pieces[-1]) + 1) * longest > TOKENS_AT_ONCE:
             pieces.append([])
-            longest = len(encoded[index].tokens)
+            longest = size
         pieces[-1].append(index)
     return pieces
 
@@ -213,21 +214,16 @@ def centres(model: LanguageModel, states: Tensor, temperature: float) -> Tensor:
 
 @torch.inference_mode()
 def hidden_states(model: LanguageModel, encoded: Sequence[Encoded]) -> list[Tensor]:
-    """States of each episode, (K_i + 1, D), reading each distinct prefix once."""
-    cache, mask, first = prefill(model, [each.prefix for each in encoded])
+    """States of each episode, (K_i + 1, D), reading each distinct prompt once."""
+    reading = prefill(model, [each.prompt for each in encoded])
+    first = reading.hidden
     starts = [int(each.actions[0]) for each in encoded]
     rest = [
         torch.from_numpy(each.tokens[start:]) for each, start in zip(encoded, starts, strict=True)
     ]
-    tokens = torch.nn.utils.rnn.pad_sequence(rest, batch_first=True).to(mask.device)
-    lengths = torch.tensor([len(piece) for piece in rest], device=mask.device)
-    places = torch.arange(tokens.shape[1], device=mask.device)
-    hidden = model.trunk(
-        input_ids=tokens,
-        attention_mask=torch.cat([mask, (places[None] < lengths[:, None]).to(mask.dtype)], 1),
-        position_ids=mask.sum(1, keepdim=True) + places[None],
-        past_key_values=cache,
-    ).last_hidden_state
+    tokens = torch.nn.utils.rnn.pad_sequence(rest, batch_first=True).to(first.device)
+    lengths = torch.tensor([len(piece) for piece in rest], device=first.device)
+    hidden = reading.extend(tokens, lengths)
     return [
         torch.cat([first[row : row + 1], hidden[row, each.states[1:] - starts[row]]])
         for row, each in enumerate(encoded)

@@ -38,7 +38,7 @@ from report import parser, write
 from speaq.core.seeds import generator
 from speaq.environments.token_tree import Table, TokenTree
 from speaq.evaluation.estimate import FOLDS, GateSettings, Scores, Steps, robust
-from speaq.evaluation.intervals import Bootstrap, expanded
+from speaq.evaluation.intervals import Bootstrap, Interval, expanded
 from speaq.evaluation.off_policy import (
     Terms,
     direct,
@@ -198,7 +198,7 @@ def path(
 
 def coverage(problem: Problem, logs: int, seed: int) -> list[dict[str, Any]]:
     """One row for each β and estimator."""
-    found: dict[tuple[float, str], list[tuple[float, float, float]]] = {}
+    found: dict[tuple[float, str], list[Interval]] = {}
     thin = dict.fromkeys(BETAS, 0)
     settings = GateSettings()
     for number in range(logs):
@@ -211,9 +211,7 @@ def coverage(problem: Problem, logs: int, seed: int) -> list[dict[str, Any]]:
             thin[beta] += effective_size(last) < needed
             tail = expanded((1 - LEVEL) / 2, bootstrap.degrees(last))
             for name, terms in estimators(scores, g, bootstrap, stream).items():
-                value, draws = bootstrap.estimate(terms)
-                low, high = np.quantile(draws, [tail, 1 - tail])
-                found.setdefault((beta, name), []).append((value, float(low), float(high)))
+                found.setdefault((beta, name), []).append(bootstrap.interval(terms, tail))
     rows = []
     for (beta, name), intervals in found.items():
         truth = problem.truths[BETAS.index(beta)]

@@ -57,6 +57,46 @@ def test_groups_are_drawn_whole():
         assert found == pytest.approx(expected)
 
 
+def test_the_further_of_two_bootstraps_is_taken_at_either_end():
+    """By definition, one draw and one group at a time."""
+    stream = np.random.default_rng(1)
+    terms = Terms(stream.normal(size=(12, 2)) ** 3, stream.random((12, 2)) + 0.5)
+    bootstrap = Bootstrap.over(list("abcdefabcdef"), 300, 3)
+    above, below = (each[:6] + each[6:] for each in terms)
+
+    def estimate(counts):
+        """Value and standard error."""
+        a, b = counts @ above, counts @ below
+        moved = [sum((above[p] - a / b * below[p]) / b) for p in range(6)]
+        return (a / b).sum(), sum(n * m * m for n, m in zip(counts, moved, strict=True)) ** 0.5
+
+    value, error = estimate(np.ones(6))
+    drawn = [estimate(counts) for counts in bootstrap.counts]
+    plain = np.quantile([each for each, _ in drawn], [0.1, 0.9])
+    near, far = np.quantile([(each - value) / own for each, own in drawn if own > 0], [0.1, 0.9])
+    found = bootstrap.interval(terms, 0.1)
+    assert found.value == pytest.approx(value)
+    assert found.low == pytest.approx(min(plain[0], value - far * error))
+    assert found.high == pytest.approx(max(plain[1], value - near * error))
+    assert value - far * error != pytest.approx(plain[0], rel=0.01)
+
+
+def test_what_does_not_vary_has_no_width():
+    terms = Terms(np.full((10, 1), 0.1), np.ones((10, 1)))
+    found = Bootstrap.over(list("abcdeabcde"), 50, 0).interval(terms, 0.05)
+    assert (found.low, found.high) == pytest.approx((0.1, 0.1))
+
+
+def test_a_difference_is_drawn_together():
+    stream = np.random.default_rng(2)
+    one, other = (Terms(stream.normal(size=(9, 2)), np.ones((9, 2))) for _ in range(2))
+    bootstrap = Bootstrap.over(list("abcdefghi"), 40, 0)
+    value, drawn = bootstrap.estimate(one.minus(other))
+    assert value == pytest.approx(bootstrap.estimate(one)[0] - bootstrap.estimate(other)[0])
+    apart = bootstrap.estimate(one)[1] - bootstrap.estimate(other)[1]
+    np.testing.assert_allclose(drawn, apart)
+
+
 def test_degrees_count_groups_by_their_weight():
     bootstrap = Bootstrap.over(list("aabbccddee"), 1, 0)
     assert bootstrap.degrees(np.ones(10)) == pytest.approx(4)

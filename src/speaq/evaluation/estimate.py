@@ -111,8 +111,7 @@ def estimates(
         EvidenceError: fewer than 5 groups; no interval could be trusted.
     """
     bootstrap = Bootstrap.over(groups, settings.draws, seed)
-    even = np.ones_like(scores.rewards)
-    logged, logged_drawn = bootstrap.estimate(self_normalised(even, scores.rewards))
+    logged = self_normalised(np.ones_like(scores.rewards), scores.rewards)
     rows = []
     for number, beta in enumerate(scores.betas):
         w = weights(scores.log_ratios[number])  # (N, J)
@@ -120,17 +119,17 @@ def estimates(
             terms = robust(scores.steps, number, bootstrap.place % FOLDS)
         else:
             terms = self_normalised(w, scores.rewards)
-        predicted, drawn = bootstrap.estimate(terms)
         tail = expanded((1 - settings.level) / 2, bootstrap.degrees(w[:, -1]))
-        low, high = np.quantile(drawn, [tail, 1 - tail])
+        predicted = bootstrap.interval(terms, tail)
+        gain = bootstrap.interval(terms.minus(logged), tail)
         rows.append(
             Estimate(
                 beta=beta,
-                predicted=predicted,
-                low=float(low),
-                high=float(high),
-                gain=predicted - logged,
-                gain_low=float(np.quantile(drawn - logged_drawn, tail)),
+                predicted=predicted.value,
+                low=predicted.low,
+                high=predicted.high,
+                gain=gain.value,
+                gain_low=gain.low,
                 ess=effective_size(w[:, -1]),
                 kl=float(scores.kl[number].mean()),
             )

@@ -31,6 +31,10 @@ class Terms(NamedTuple):
     above: Floats  # (N, J)
     below: Floats  # (N, J)
 
+    def minus(self, other: "Terms") -> "Terms":
+        """The summands of the difference between two estimates from one log."""
+        return Terms(np.hstack([self.above, -other.above]), np.hstack([self.below, other.below]))
+
 
 def weights(log_ratios: Floats, log_clip: float = LOG_CLIP) -> Floats:
     """Weight of everything up to each decision: ln π(a|s)/μ(a|s) (..., J) -> (..., J).

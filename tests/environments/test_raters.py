@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speaq.environments.raters import WARM, rated, rubric, rubric_reward
+from speaq.environments.raters import RUBRICS, WARM, brief, farewell, rated, rubric, rubric_reward
 from speaq.experience.episode import Episode, Feedback, Turn
 from speaq.experience.rewards import action_rewards, resolve
 
@@ -42,9 +42,43 @@ def test_the_rubric_by_hand(reply, score):
     assert rubric(reply) == pytest.approx(score)
 
 
+@pytest.mark.parametrize(
+    ("reply", "score"),
+    [
+        ("...", 0.0),
+        ("Stone.", 1.0),
+        ("Stone", 0.6),
+        (" ".join(["stone"] * 15) + "?", 0.3 + 0.4),
+        (" ".join(["stone"] * 24), 0.0),
+    ],
+)
+def test_brief_by_hand(reply, score):
+    assert brief(reply) == pytest.approx(score)
+
+
+@pytest.mark.parametrize(
+    ("reply", "score"),
+    [
+        ("!!", 0.0),
+        ("Stone.", 0.4),
+        ("Thanks, dear friend. Stone", 0.0),  # only the end counts
+        ("Stone. Thank you", 0.6),
+        ("Stone. Good luck! ", 0.6 + 0.4),
+        ("Stone. A happy stone. ...", 0.3 + 0.4),  # dots alone are no sentence
+    ],
+)
+def test_farewell_by_hand(reply, score):
+    assert farewell(reply) == pytest.approx(score)
+
+
 @given(st.text())
 def test_a_score_is_between_none_and_all(reply):
-    assert 0 <= rubric(reply) <= 1
+    assert all(0 <= score(reply) <= 1 for score in RUBRICS.values())
+
+
+def test_another_rubric_may_rate():
+    (one,) = rated(episodes(1), noise=0.0, seed=0, score=brief)
+    assert one.feedback[0].value == brief("Thanks, dear friend!")
 
 
 def test_warm_words_are_as_they_are_compared():

@@ -1,6 +1,6 @@
-"""A rater with a published rubric: what the demo and the steering benchmark are judged by.
+"""Raters with published rubrics: what the demo and the benchmarks of steering are judged by.
 
-A reply should be friendly, to the point and finished:
+`manners`: a reply should be friendly, to the point and finished.
 
     friendly      0.5 · min(1, points / 4)   one point for every warm word (see `WARM`), for every
                                              "you" or "your", and for an exclamation mark
@@ -8,13 +8,24 @@ A reply should be friendly, to the point and finished:
                                              full marks up to 10 words a sentence, none from 24
     finished      0.2 if the last character ends a sentence
 
-The sum is in [0, 1]. A person does not rate alike twice, so the ratings that go into a log are
-the rubric's score plus normal noise; what a model has learnt is measured by the rubric itself.
-The rubric says nothing about truth or sense, and a model that learns it learns manners only.
+`brief`: a reply should be short and end.
+
+    short         0.6 · clip((24 - words) / 18, 0, 1)   full marks up to 6 words, none from 24
+    finished      0.4 if the last character ends a sentence
+
+`farewell`: nothing counts but how a reply ends, so every token before is judged late.
+
+    warm          0.6 · min(1, points / 2)   points of the last sentence, as in `manners`
+    finished      0.4 if the last character ends a sentence
+
+Sums are in [0, 1]; a reply without words scores 0. A person does not rate alike twice, so the
+ratings that go into a log are the rubric's score plus normal noise; what a model has learnt is
+measured by the rubric itself. The rubrics say nothing about truth or sense, and a model that
+learns them learns manners only.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from speaq.core.seeds import generator
@@ -38,28 +49,70 @@ _SENTENCE_END = re.compile(r"[.!?]+(?:\s|$)")
 
 
 def rubric(reply: str) -> float:
-    """Score of one English reply, in [0, 1]."""
-    words = _WORD.findall(reply.lower())
+    """`manners` of one English reply, in [0, 1]."""
+    words = _words(reply)
     if not words:
         return 0.0
-    points = sum(word in WARM or word in _YOU for word in words) + ("!" in reply)
-    finished = reply.rstrip().endswith((".", "!", "?"))
+    finished = _finished(reply)
     sentences = max(1, len(_SENTENCE_END.findall(reply)) + (not finished))
     brevity = (24 - len(words) / sentences) / 14
-    return 0.5 * min(1.0, points / 4) + 0.3 * min(1.0, max(0.0, brevity)) + 0.2 * float(finished)
+    warmth = min(1.0, _points(reply) / 4)
+    return 0.5 * warmth + 0.3 * min(1.0, max(0.0, brevity)) + 0.2 * float(finished)
+
+
+def brief(reply: str) -> float:
+    """`brief` of one English reply, in [0, 1]."""
+    words = _words(reply)
+    if not words:
+        return 0.0
+    short = min(1.0, max(0.0, (24 - len(words)) / 18))
+    return 0.6 * short + 0.4 * float(_finished(reply))
+
+
+def farewell(reply: str) -> float:
+    """`farewell` of one English reply, in [0, 1]."""
+    if not _words(reply):
+        return 0.0
+    sentences = [part for part in re.split(r"(?<=[.!?])\s+", reply.strip()) if _words(part)]
+    return 0.6 * min(1.0, _points(sentences[-1]) / 2) + 0.4 * float(_finished(reply))
+
+
+RUBRICS: Mapping[str, Callable[[str], float]] = {
+    "manners": rubric,
+    "brief": brief,
+    "farewell": farewell,
+}
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(text.lower())
+
+
+def _points(text: str) -> int:
+    return sum(word in WARM or word in _YOU for word in _words(text)) + ("!" in text)
+
+
+def _finished(reply: str) -> bool:
+    return reply.rstrip().endswith((".", "!", "?"))
 
 
 def rubric_reward(episode: Episode) -> float:
-    """The rubric as a reward: the score of the last reply, without noise."""
+    """`manners` as a reward: the score of the last reply, without noise."""
     return rubric(episode.reply)
 
 
-def rated(episodes: Sequence[Episode], *, noise: float, seed: int) -> list[Episode]:
+def rated(
+    episodes: Sequence[Episode],
+    *,
+    noise: float,
+    seed: int,
+    score: Callable[[str], float] = rubric,
+) -> list[Episode]:
     """Episodes with a rating each: the rubric's score plus N(0, noise²), fixed by seed and id."""
     events = [
         Feedback(
             kind="score",
-            value=rubric(each.reply) + noise * float(generator(seed, "rate", each.id).normal()),
+            value=score(each.reply) + noise * float(generator(seed, "rate", each.id).normal()),
             time=each.time,
             source="rater:rubric",
             id=f"rating-{each.id}",

@@ -82,6 +82,8 @@ def learn(  # noqa: PLR0913  the public door: every argument is a choice of the 
     Raises:
         SettingsError: unknown or contradictory settings.
         DataError: no episodes, one without reward, or all of the same reward.
+        DivergenceError: the numbers ended, or no return of the log could be as large as the
+            values became; the last good checkpoint is kept.
     """
     settings, replay = settings or LearnSettings(), replay or ReplaySettings()
     name, chosen = algorithm_of(algorithm, options or {})
@@ -121,7 +123,8 @@ def learn(  # noqa: PLR0913  the public door: every argument is a choice of the 
     # Adapters are trained as mixed precision does; a whole model keeps its own precision.
     half = trunk == "lora" and batch_dtype() == torch.bfloat16
     learner = Learner(student, chosen, encoded, features, seen, half=half)
-    train(learner, replay_of(replay, len(encoded), loop.steps, seed), loop, run, seed)
+    drawn = replay_of(replay, len(encoded), loop.steps, seed)
+    train(learner, drawn, loop, run, seed, require_sound=learner.require_sound)
     plot_curves(run)
     return Run(finished(student, chosen, trunk, split, resolved, len(encoded)), path, name)
 

@@ -2,7 +2,9 @@
 
 import copy
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from itertools import chain
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +12,7 @@ from torch import Tensor, nn
 from speaq.models.language_model import LanguageModel
 from speaq.qlearning.algorithm import Algorithm, View
 from speaq.qlearning.critics import TiedCritic
+from speaq.qlearning.divergence import largest_return, require_plausible
 from speaq.qlearning.targets import frozen, target_of, update
 from speaq.training.batch import Batch, collate
 from speaq.training.encoding import Encoded
@@ -42,7 +45,7 @@ class Learner:
     ) -> None:
         self.model = model
         self.algorithm = algorithm
-        self.encoded = encoded
+        self.encoded = list(encoded)
         self.features = features
         self.seen = seen
         self.half = half or (features is not None and features.dtype == torch.bfloat16)
@@ -65,6 +68,18 @@ class Learner:
                 if parameter.requires_grad
             }
         )
+
+    def extend(self, encoded: Sequence[Encoded]) -> None:
+        """Add episodes that every member may learn from.
+
+        Raises:
+            ValueError: hidden states were cached, and those of new episodes are not among them.
+        """
+        if self.features is not None:
+            raise ValueError("a learner on cached hidden states cannot take new episodes")
+        self.encoded += encoded
+        everyone = torch.ones(len(self.seen), len(encoded), dtype=torch.bool)
+        self.seen = torch.cat([self.seen, everyone], 1)
 
     def modules(self) -> Mapping[str, nn.Module]:
         """Head, target, the algorithm's own modules, and what is trained of the policy."""
@@ -94,28 +109,11 @@ class Learner:
         self, indices: Sequence[int], weights: Tensor | None = None
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """The algorithm's loss on the episodes `indices`; see `speaq.training.loop.Task`."""
-        batch = collate(
-            [self.encoded[index] for index in indices],
-            self.algorithm.discount,
-            self.seen[:, list(indices)],
-        ).to(self.model.output_table.device)
-        with torch.autocast(batch.tokens.device.type, torch.bfloat16, enabled=self.half):
-            view = View(
-                batch=batch,
-                hidden=self._hidden(batch, indices),
-                centres=self._centres(batch, indices),
-                head=self.head,
-                target=self.target,
-                extra=self.extra,
-                output_table=self.model.output_table,
-                episodes=float(self.seen.float().sum(1).mean()),
-                trains_policy=len(self.policy) > 0,
-                target_extra=self.target_extra,
-                importance=None if weights is None else weights.to(batch.tokens.device),
-            )
+        with self._precision():
+            view = self._view(indices, weights)
             loss, figures = self.algorithm.loss(view)
         if "errors" in figures:
-            figures["errors"] = _of_episodes(figures["errors"], batch.action_mask)
+            figures["errors"] = _of_episodes(figures["errors"], view.batch.action_mask)
         return loss, figures
 
     def after_step(self, step: int) -> None:
@@ -125,6 +123,45 @@ class Learner:
             for name, slow in self.target_extra.items():
                 update(slow, self.extra[name], self.algorithm.target_rate)
 
+    @torch.no_grad()
+    def require_sound(self, indices: Sequence[int]) -> None:
+        """Refuse values of the episodes `indices` that no return of the log could have.
+
+        Raises:
+            DivergenceError: names the likely setting.
+        """
+        if self.algorithm.learns != "values" or not self.algorithm.gives_errors:
+            return  # the head does not hold values in units of the reward
+        with self._precision():
+            view = self._view(indices, None)
+            found = torch.where(view.batch.action_mask, view.q_values(self.head), 0.0).abs().max()
+        largest = largest_return(self.encoded, self.algorithm.discount)
+        require_plausible(float(found), largest, asdict(cast(Any, self.algorithm)))
+
+    def _precision(self) -> torch.autocast:
+        where = self.model.output_table.device.type
+        return torch.autocast(where, torch.bfloat16, enabled=self.half)
+
+    def _view(self, indices: Sequence[int], weights: Tensor | None) -> View:
+        batch = collate(
+            [self.encoded[index] for index in indices],
+            self.algorithm.discount,
+            self.seen[:, list(indices)],
+        ).to(self.model.output_table.device)
+        return View(
+            batch=batch,
+            hidden=self._hidden(batch, indices),
+            centres=self._centres(batch, indices),
+            head=self.head,
+            target=self.target,
+            extra=self.extra,
+            output_table=self.model.output_table,
+            episodes=float(self.seen.float().sum(1).mean()),
+            trains_policy=len(self.policy) > 0,
+            target_extra=self.target_extra,
+            importance=None if weights is None else weights.to(batch.tokens.device),
+        )
+
     def _centres(self, batch: Batch, indices: Sequence[int]) -> Tensor | None:
         if self.features is None or self.features.centres is None:
             return None
@@ -133,7 +170,9 @@ class Learner:
     def _hidden(self, batch: Batch, indices: Sequence[int]) -> Tensor:
         if self.features is not None:
             return self.features.gather(indices).to(batch.tokens.device)
-        hidden = self.model.hidden_states(batch.tokens, batch.lengths)  # (B, T, D)
+        hidden = self.model.hidden_states(
+            batch.tokens, batch.lengths, batch.source, batch.source_lengths
+        )  # (B, T, D)
         places = batch.states[:, :, None].expand(-1, -1, hidden.shape[-1])
         return torch.gather(hidden, 1, places).float()
 

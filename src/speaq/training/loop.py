@@ -7,7 +7,7 @@ one that was not (on a CPU with the same number of threads).
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -107,7 +107,13 @@ class Task(Protocol):
 
 
 def train(
-    task: Task, episodes: int | Replay, settings: LoopSettings, run: RunFolder, seed: int
+    task: Task,
+    episodes: int | Replay,
+    settings: LoopSettings,
+    run: RunFolder,
+    seed: int,
+    *,
+    require_sound: Callable[[Sequence[int]], None] | None = None,
 ) -> None:
     """Train `task`, from the run's last checkpoint if it has one.
 
@@ -117,9 +123,12 @@ def train(
         settings: how long and how fast.
         run: where metrics and checkpoints go.
         seed: of batches, and of draws inside modules.
+        require_sound: called with a step's episodes before its checkpoint is written; raises
+            `DivergenceError` if what was learnt is not worth keeping.
 
     Raises:
-        DivergenceError: loss or gradient is not finite; the last checkpoint is kept.
+        DivergenceError: loss or gradient is not finite, or `require_sound` says so; the last
+            checkpoint is kept.
         StorageError: a checkpoint could not be written; the one before it is kept.
     """
     replay = Permutations(episodes, seed) if isinstance(episodes, int) else episodes
@@ -141,6 +150,8 @@ def train(
                 run.log(step, row)
                 running.advance(0, f"loss {loss:.4g}")
             if step % settings.checkpoint_every == 0 or step == settings.steps:
+                if require_sound is not None:
+                    require_sound(drawn.indices)
                 _keep(task, optimiser, replay, run, step)
             running.advance()
 

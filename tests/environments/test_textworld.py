@@ -79,6 +79,8 @@ def test_a_game_is_the_same_wherever_it_is_built(house, tmp_path):
     assert again.reset() == replace(house, game=1).reset()
     [file] = tmp_path.iterdir()
     assert file.read_text() == (house.folder / file.name).read_text()
+    replace(again, houses=1).reset()
+    assert len({each.read_text() for each in tmp_path.iterdir()}) == 2
 
 
 def test_games_are_drawn_by_seed_or_named(house):

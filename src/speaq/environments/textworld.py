@@ -67,12 +67,14 @@ class CoinCollector:
     """`test`: as many other games, of which none is in the log of `train`."""
     limit: int = 25
     """Commands after which a game is cut off."""
-    solver: float = 0.15
+    solver: float = 0.1
     """Share of the log's commands that the solver says; the others are drawn at random."""
     game: int | None = None
     """Where every episode begins; None: drawn by the seed of `reset`."""
+    houses: int = 0
+    """Seed of the games: another one builds others."""
     seed: int = 0
-    """Of games and log."""
+    """Of the log, and of which game comes next."""
     _played: Any = field(default=None, init=False, repr=False)
     _commands: int = field(default=0, init=False, repr=False)
 
@@ -156,10 +158,10 @@ class CoinCollector:
         return WORDS.model("textworld", seed, context=longest * (self.limit + 1))
 
     def _file(self, number: int) -> Path:
-        kind = f"{self.length}-{self.distractors}-{self.split}-{self.seed}"
+        kind = f"{self.length}-{self.distractors}-{self.split}-{self.houses}"
         file = Path(self.folder) / f"coin-{kind}-{number}.json"
         if not file.exists():
-            own = derive(self.seed, "textworld", self.split, number) % 2**31
+            own = derive(self.houses, "textworld", self.split, number) % 2**31
             _build(file, self.length, self.distractors, own)
         return file
 

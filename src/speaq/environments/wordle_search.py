@@ -75,10 +75,7 @@ class Search:
         self._known: dict[tuple[bytes, int], int] = {}
 
     def optimum(self) -> float:
-        """The best mean return, exactly: branch and bound over sets of candidates.
-
-        Seconds for 50 words, minutes for some hundreds.
-        """
+        """The best mean return, exactly: branch and bound over sets of candidates."""
         everything = np.arange(len(self.table))
         return -self._fewest(everything, self.guesses) / len(everything)
 

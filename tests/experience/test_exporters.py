@@ -20,7 +20,7 @@ FULL = Episode(
             "action", '你好！\r\n"很", 高兴', token_ids=(5, 0), logprobs=(-0.1, -2.5e-8), reward=0.1
         ),
         Turn("observation", "嗯"),
-        Turn("action", "🙂", reward=-1.0),
+        Turn("action", "🙂 好", reward=-1.0, token_rewards=((3, 0.1), (1, -2.0), (3, 1e-300))),
     ),
     id="full",
     time=1.7e9 + 0.123456,
@@ -39,6 +39,7 @@ FULL = Episode(
     tags={"k": "v", "": ""},
 )
 PLAIN = Episode((Turn("observation", "=a,b\n"), Turn("action", "c")), id="plain", time=0.0)
+INSIDE = replace(PLAIN, turns=(PLAIN.turns[0], Turn("action", "c", token_rewards=((1, 2.0),))))
 RATED = replace(PLAIN, id="rated", feedback=(Feedback("score", 0.1, 0.0, "import"),))
 
 
@@ -80,6 +81,7 @@ HALF = replace(PLAIN, turns=(PLAIN.turns[0], Turn("action", "\ud83d")))
     ("episodes", "name", "says"),
     [
         ([PLAIN, FULL], "a.csv", "does not fit a table"),
+        ([PLAIN, INSIDE], "a.csv", "rated as a whole"),
         ([PLAIN], "a.xlsx", "known endings"),
         ([PLAIN], "a.parquet.gz", "known endings"),
         ([PLAIN, HALF], "a.csv", "half a character"),

@@ -22,14 +22,17 @@ def turns(draw):
         speaker = draw(st.sampled_from(["user", "system", "tool", "assistant"]))
         return Turn("observation", draw(text), speaker=speaker)
     count = draw(st.integers(0, 3))
+    words = draw(text)
+    parts = st.lists(st.tuples(st.integers(1, len(words)), finite), max_size=3).map(tuple)
     tokens = st.lists(st.integers(0, 50_000), min_size=count, max_size=count)
     logprobs = st.lists(st.floats(-50, 0), min_size=count, max_size=count)
     return Turn(
         "action",
-        draw(text),
+        words,
         token_ids=tuple(draw(tokens)) if count else None,
         logprobs=tuple(draw(logprobs)) if count and draw(st.booleans()) else None,
         reward=draw(st.none() | finite),
+        token_rewards=draw(st.none() | parts),
     )
 
 
@@ -102,6 +105,13 @@ WRONG = [
     (action(token_ids=[1, 2], logprobs=[-1]), "turns[0].logprobs", "one per token"),
     (action(token_ids=[1], logprobs=[0.5]), "turns[0].logprobs", "positive"),
     (action(token_ids=[1], logprobs=["x"]), "turns[0].logprobs", "expected a number"),
+    (action(token_rewards=1), "turns[0].token_rewards", "expected a list"),
+    (action(token_rewards=[1]), "turns[0].token_rewards", "expected pairs"),
+    (action(token_rewards=[[1]]), "turns[0].token_rewards", "expected pairs"),
+    (action(token_rewards=[[True, 1]]), "turns[0].token_rewards", "expected pairs"),
+    (action(token_rewards=[[1, "x"]]), "turns[0].token_rewards", "expected a number"),
+    (action(token_rewards=[[0, 1]]), "turns[0].token_rewards", "after 0 characters"),
+    (action(token_rewards=[[3, 1]]), "turns[0].token_rewards", "after 3 characters .* has 2"),
     (record(reward=math.inf), "reward", "not a finite"),
     (record(reward=True), "reward", "expected a number"),
     (record(reward=10**400), "reward", "not a finite"),
@@ -125,6 +135,15 @@ def test_a_wrong_record_is_refused_with_file_row_and_field(wrong, field, says):
     assert (error.file, error.row, error.field) == ("log.jsonl", 7, field)
     assert error.en.startswith(f"log.jsonl, row 7, field '{field}': ")
     assert error.zh.startswith(f"log.jsonl，第 7 行，字段“{field}”：")
+
+
+def test_only_actions_earn_inside_of_their_text():
+    turns = [
+        {"role": "observation", "text": "hi", "token_rewards": [[1, 1.0]]},
+        {"role": "action", "text": "hi"},
+    ]
+    with pytest.raises(DataError, match="of a turn \\(observation\\)"):
+        from_record(record(turns=turns))
 
 
 def test_half_an_emoji_survives():

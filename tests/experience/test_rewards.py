@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from speaq.core.errors import DataError, SettingsError
 from speaq.experience.episode import Episode, Feedback, Turn
-from speaq.experience.rewards import action_rewards, feedback, resolve
+from speaq.experience.rewards import action_rewards, feedback, placed_rewards, resolve
 
 
 def episode(*replies, rewards=(), **more):
@@ -41,12 +41,43 @@ def test_numpy_numbers_and_thumbs_are_numbers():
         (math.nan, "not a finite number"),
         ([0.0, math.inf], "not a finite number"),
         ("good", "not a finite number"),
+        ([0.0, [(1, math.nan)]], "not a finite number"),
+        ([0.0, [(2, 1.0)]], "an end from 1 to 1"),
+        ([0.0, [(0, 1.0)]], "an end from 1 to 1"),
+        ([0.0, [(1.0, 1.0)]], "is no pair"),
+        ([0.0, [(1,)]], "is no pair"),
+        ([0.0, [1.0]], "is no pair"),
+        ([(1, 1.0)], "1 rewards for the 2 actions"),
     ],
 )
 def test_unusable_rewards_are_refused_by_episode(earned, says):
     with pytest.raises(DataError, match=says) as caught:
         action_rewards(episode("a", "b", id="e7"), lambda _: earned)
     assert "e7" in caught.value.en and "e7" in caught.value.zh
+
+
+def test_parts_of_a_reply_earn_where_they_end():
+    given = [[(2, 0.5), (1, -1.0), (None, 0.25)], 3.0, []]
+    earned = placed_rewards(episode("ab", "c", "d"), lambda _: given)
+    assert earned == [[(2, 0.5), (1, -1.0), (None, 0.25)], [(None, 3.0)], []]
+    assert action_rewards(episode("ab", "c", "d"), lambda _: given) == [-0.25, 3.0, 0.0]
+    # Chinese is counted in characters, whatever their bytes or tokens.
+    assert placed_rewards(episode("谢谢"), lambda _: [[(np.int64(2), True)]]) == [[(2, 1.0)]]
+
+
+def test_feedback_keeps_rewards_inside_of_a_turn_apart_from_those_of_the_whole():
+    turns = (
+        Turn("observation", "hi"),
+        Turn("action", "abc", token_rewards=((2, 0.5),)),
+        Turn("action", "de", reward=1.0, token_rewards=((1, -0.5), (2, 0.25))),
+    )
+    assert placed_rewards(Episode(turns), feedback) == [
+        [(2, 0.5), (None, 0.0)],
+        [(1, -0.5), (2, 0.25), (None, 1.0)],
+    ]
+    rated = Episode(turns, reward=4.0, feedback=(Feedback("score", 8.0),))
+    assert placed_rewards(rated, feedback)[1][-1] == (None, 13.0)
+    assert feedback(Episode((Turn("action", "a", token_rewards=()),))) is None
 
 
 def thumb(value, time=0.0):

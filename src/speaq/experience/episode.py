@@ -32,6 +32,10 @@ class Turn:
     logprobs: tuple[float, ...] | None = None
     """Log-probability (natural) of each of `token_ids` under the policy that sampled them."""
     reward: float | None = None
+    """What the reply as a whole earned; credited to its last token."""
+    token_rewards: tuple[tuple[int, float], ...] | None = None
+    """What parts of the reply earned besides: (end, value) credits the token that completes the
+    first `end` characters of `text`, whatever the tokenizer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +111,8 @@ def check(episode: Episode, *, file: str | None = None, row: int | None = None) 
 
     Raises:
         DataError: empty text, no action, log-probabilities that do not match the tokens or exceed
-            0, or a reward that is not a finite number; names `file` and `row`.
+            0, or a reward that is not a finite number or lies outside the text; names `file` and
+            `row`.
     """
 
     def refuse(field_name: str, en: str, zh: str) -> DataError:
@@ -162,3 +167,18 @@ def _check_turn(turn: Turn, name: str, refuse: Any) -> None:
             f"{turn.reward} is not a finite number.",
             f"{turn.reward} 不是有限的数值。",
         )
+    for end, value in turn.token_rewards or ():
+        if turn.role != "action" or not 1 <= end <= len(turn.text):
+            raise refuse(
+                f"{name}.token_rewards",
+                f"a reward after {end} characters of a turn ({turn.role}) that has "
+                f"{len(turn.text)}; expected 1 to the length of an action's text.",
+                f"在有 {len(turn.text)} 个字符的轮次（{turn.role}）的第 {end} 个字符处有奖励；"
+                "应在动作文本的 1 至其长度之间。",
+            )
+        if not math.isfinite(value):
+            raise refuse(
+                f"{name}.token_rewards",
+                f"{value} is not a finite number.",
+                f"{value} 不是有限的数值。",
+            )

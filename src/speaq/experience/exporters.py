@@ -12,7 +12,7 @@ from speaq.core.files import replacing_file
 from speaq.experience.arrow import schema, to_row
 from speaq.experience.episode import Episode
 from speaq.experience.records import to_json, to_record
-from speaq.experience.rewards import feedback
+from speaq.experience.rewards import action_rewards, feedback
 from speaq.text.readers import suffix_of
 
 _BATCH = 1024
@@ -68,16 +68,18 @@ def _csv(episodes: Iterable[Episode], stream: BinaryIO, path: Path) -> None:
     table = csv.writer(text)
     table.writerow(["id", "prompt", "response", "score"])
     for row, episode in enumerate(episodes, start=2):
-        if [turn.role for turn in episode.turns] != ["observation", "action"]:
+        inside = any(turn.token_rewards for turn in episode.actions)
+        if inside or [turn.role for turn in episode.turns] != ["observation", "action"]:
             raise DataError(
-                f"episode {episode.id} is not one question and one answer, so it does not fit a "
-                "table; write .jsonl or .parquet.",
-                f"片段 {episode.id} 不是一问一答，放不进表格；请改用 .jsonl 或 .parquet。",
+                f"episode {episode.id} is not one question and one answer, rated as a whole, so it "
+                "does not fit a table; write .jsonl or .parquet.",
+                f"片段 {episode.id} 不是整体评分的一问一答，放不进表格；"
+                "请改用 .jsonl 或 .parquet。",
                 file=path,
                 row=row,
             )
-        earned = feedback(episode)
-        score = "" if earned is None else repr(earned[-1])
+        rated = feedback(episode) is not None
+        score = repr(action_rewards(episode, feedback)[-1]) if rated else ""
         table.writerow([episode.id, episode.prompt, episode.reply, score])
     text.flush()
     # The stream is the caller's to close.

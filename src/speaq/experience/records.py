@@ -3,7 +3,7 @@
     {"id": "...", "time": 1.7e9, "app": "chat", "model": "", "tokenizer": "",
      "turns": [{"role": "observation", "speaker": "user", "text": "..."},
                {"role": "action", "text": "...", "token_ids": [...], "logprobs": [...],
-                "reward": 1.0}],
+                "reward": 1.0, "token_rewards": [[5, 0.5], [12, -1.0]]}],
      "feedback": [{"kind": "thumb", "value": true, "time": 1.7e9, "source": "user", "id": "..."}],
      "reward": 1.0, "truncated": false, "subject": "...", "consent": ["learn"], "tags": {}}
 
@@ -61,6 +61,8 @@ def _turn_record(turn: Turn) -> dict[str, Any]:
         record["logprobs"] = list(turn.logprobs)
     if turn.reward is not None:
         record["reward"] = turn.reward
+    if turn.token_rewards is not None:
+        record["token_rewards"] = [list(pair) for pair in turn.token_rewards]
     return record
 
 
@@ -130,6 +132,7 @@ def _turn(value: Any, name: str, place: Place) -> Turn:
                 f"“{word}”不在 {'、'.join(allowed)} 之中。",
             )
     tokens, logprobs, reward = (value.get(key) for key in ("token_ids", "logprobs", "reward"))
+    parts = value.get("token_rewards")
     return Turn(
         role=cast(Role, role),
         text=place.text(f"{name}.text", value.get("text")),
@@ -142,7 +145,18 @@ def _turn(value: Any, name: str, place: Place) -> Turn:
             for each in place.list(f"{name}.logprobs", logprobs)
         ),
         reward=None if reward is None else place.number(f"{name}.reward", reward),
+        token_rewards=None if parts is None else _parts(f"{name}.token_rewards", parts, place),
     )
+
+
+def _parts(name: str, value: Any, place: Place) -> tuple[tuple[int, float], ...]:
+    parts = []
+    for pair in place.list(name, value):
+        whole = isinstance(pair, (list, tuple)) and len(pair) == 2 and type(pair[0]) is int
+        if not whole:
+            raise place.wrong_type(name, "pairs [end, value], end a whole number", pair)
+        parts.append((pair[0], place.number(name, pair[1])))
+    return tuple(parts)
 
 
 def _tokens(name: str, value: Any, place: Place) -> tuple[int, ...]:

@@ -1,26 +1,30 @@
 """Rewards: functions from an episode to what its actions earned.
 
-A reward gives one number for the last action, or a list with one number per action; None means
-that the episode holds nothing to judge it by. Any function of that shape is a reward; those here
-are reached by name, others by `module:function` or through the entry-point group `speaq.rewards`.
-Numbers are passed on as they are, never rescaled.
+A reward gives one number for the last action, or a list with one item per action; None means
+that the episode holds nothing to judge it by. An item is a number, for the action's last token, or
+a list of pairs (end, value): the token that completes the first `end` characters of the reply
+earns `value`; with `end` None it is the last one, the end token if there is one. Any function of
+that shape is a reward; those here are reached by name, others by `module:function` or through the
+entry-point group `speaq.rewards`. Numbers are passed on as they are, never rescaled.
 """
 
 import functools
 import inspect
 import math
 import re
-from collections.abc import Callable, Collection
-from numbers import Real
+from collections.abc import Callable, Collection, Sequence
+from numbers import Integral, Real
 from typing import Any, cast
 
 from speaq.core.errors import DataError, SettingsError
 from speaq.core.registry import load
-from speaq.experience.episode import Episode, Feedback
+from speaq.experience.episode import Episode, Feedback, Turn
 from speaq.experience.lexicons import NEGATIONS, NEGATIVE, POSITIVE
 from speaq.text.units import units
 
-Earned = list[float] | float | None
+Part = tuple[int | None, float]
+"""What is earned after so many characters of a reply; None: at its very end."""
+Earned = Sequence[float | Sequence[Part]] | float | None
 Reward = Callable[[Episode], Earned]
 
 
@@ -49,10 +53,20 @@ def resolve(reward: str | Callable[..., Earned], **settings: Any) -> Reward:
 
 
 def action_rewards(episode: Episode, reward: Reward) -> list[float]:
-    """What each of `episode.actions` earned; a single number goes to the last.
+    """What each of `episode.actions` earned in all; a single number goes to the last.
 
     Raises:
-        DataError: no reward, the wrong number of them, or one that is not a finite number.
+        DataError: see `placed_rewards`.
+    """
+    return [sum((value for _, value in parts), 0.0) for parts in placed_rewards(episode, reward)]
+
+
+def placed_rewards(episode: Episode, reward: Reward) -> list[list[Part]]:
+    """What each of `episode.actions` earned, and after how many of its characters.
+
+    Raises:
+        DataError: no reward, the wrong number of them, one that is not a finite number, or one
+            beyond the reply's text.
     """
     earned = reward(episode)
     count = len(episode.actions)
@@ -64,14 +78,38 @@ def action_rewards(episode: Episode, reward: Reward) -> list[float]:
             "请去掉它，或选用根据文本计算的奖励。",
             field="reward",
         )
-    values = list(earned) if isinstance(earned, (list, tuple)) else [0.0] * (count - 1) + [earned]
+    values: list[object] = [0.0] * (count - 1) + [earned]
+    if isinstance(earned, (list, tuple)):
+        values = list(earned)
     if len(values) != count:
         raise DataError(
             f"{len(values)} rewards for the {count} actions of episode {episode.id}.",
             f"片段 {episode.id} 有 {count} 个动作，却有 {len(values)} 个奖励。",
             field="reward",
         )
-    return [_finite(value, episode) for value in values]
+    return [
+        _parts(value, turn, episode) for value, turn in zip(values, episode.actions, strict=True)
+    ]
+
+
+def _parts(value: object, turn: Turn, episode: Episode) -> list[Part]:
+    if not isinstance(value, (list, tuple)):
+        return [(None, _finite(value, episode))]
+    parts: list[Part] = []
+    for pair in value:
+        whole = isinstance(pair, (list, tuple)) and len(pair) == 2
+        end = pair[0] if whole else pair
+        inside = isinstance(end, Integral) and 1 <= int(end) <= len(turn.text)
+        if not whole or not (end is None or inside):
+            raise DataError(
+                f"the reward {pair!r} of episode {episode.id} is no pair (end, value) with an end "
+                f"from 1 to {len(turn.text)}, the length of the reply, or None.",
+                f"片段 {episode.id} 的奖励 {pair!r} 不是 (end, value)；"
+                f"其中 end 应为 1 至回复长度 {len(turn.text)}，或 None。",
+                field="reward",
+            )
+        parts.append((None if end is None else int(end), _finite(pair[1], episode)))
+    return parts
 
 
 def _finite(value: object, episode: Episode) -> float:
@@ -84,17 +122,18 @@ def _finite(value: object, episode: Episode) -> float:
     return float(value)
 
 
-def feedback(episode: Episode) -> list[float] | None:
+def feedback(episode: Episode) -> Sequence[float | Sequence[Part]] | None:
     """What the log says the actions earned.
 
-    The rewards written on the turns stay where they are. Onto the last action goes the episode's
-    own reward, and the latest feedback event whose value is a number or a thumb (True is 1, False
-    is 0): people change their minds, and the last word counts. An event of value "withdrawn"
-    takes back the earlier ones of its kind; other feedback in words is not counted.
+    The rewards written on the turns, and inside of them, stay where they are. Onto the last
+    action goes the episode's own reward, and the latest feedback event whose value is a number or
+    a thumb (True is 1, False is 0): people change their minds, and the last word counts. An event
+    of value "withdrawn" takes back the earlier ones of its kind; other feedback in words is not
+    counted.
     """
     actions = episode.actions
     earned = [turn.reward or 0.0 for turn in actions]
-    known = any(turn.reward is not None for turn in actions)
+    known = any(turn.reward is not None or turn.token_rewards for turn in actions)
     events: list[Feedback] = []
     for event in sorted(episode.feedback, key=lambda event: event.time):
         if event.value == "withdrawn":
@@ -105,7 +144,12 @@ def feedback(episode: Episode) -> list[float] | None:
         earned[-1] += float(events[-1].value)
     if episode.reward is not None:
         earned[-1] += episode.reward
-    return earned if known or events or episode.reward is not None else None
+    if not known and not events and episode.reward is None:
+        return None
+    return [
+        [*turn.token_rewards, (None, whole)] if turn.token_rewards else whole
+        for turn, whole in zip(actions, earned, strict=True)
+    ]
 
 
 def length(episode: Episode, *, target: int = 20) -> float:

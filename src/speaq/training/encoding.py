@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from speaq.core.errors import DataError
 from speaq.core.files import digest
 from speaq.experience.episode import Episode, Turn
-from speaq.experience.rewards import Reward, action_rewards
+from speaq.experience.rewards import Part, Reward, placed_rewards
 from speaq.models.chat import Message, continuation, opening
 from speaq.models.language_model import LanguageModel
+from speaq.training.spelling import completing_tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ def _encode(model: LanguageModel, episode: Episode, reward: Reward) -> Encoded:
     turn_ids: list[int] = []
     rewards: list[float] = []
     logprobs: list[float] = []
-    earned = action_rewards(episode, reward)
+    earned = placed_rewards(episode, reward)
     said: list[Message] = []
     heard: list[Message] = []
     previous: tuple[str, bool] | None = None
@@ -115,7 +116,7 @@ def _encode(model: LanguageModel, episode: Episode, reward: Reward) -> Encoded:
             actions += range(len(tokens), len(tokens) + len(ids))
             tokens += ids
             turn_ids += [turn_number] * len(ids)
-            rewards += [0.0] * (len(ids) - 1) + [earned[turn_number]]
+            rewards += _token_rewards(model, episode, turn, ids, earned[turn_number])
             logprobs += known
             previous = (turn.text, ids[-1] == model.end_id)
             turn_number += 1
@@ -147,6 +148,30 @@ def _action_tokens(
             field="turns",
         )
     return ids, [np.nan] * len(ids)
+
+
+def _token_rewards(
+    model: LanguageModel, episode: Episode, turn: Turn, ids: list[int], parts: list[Part]
+) -> list[float]:
+    """What each token of one reply earned; see `speaq.experience.rewards`."""
+    earned = [0.0] * len(ids)
+    inside = [(end, value) for end, value in parts if end is not None]
+    if inside:
+        words = ids[:-1] if ids[-1] == model.end_id else ids
+        places = completing_tokens(model.decode, words, turn.text, [end for end, _ in inside])
+        if places is None:
+            raise DataError(
+                f"the tokens of a reply in episode {episode.id} do not spell its text, so its "
+                "token_rewards have no place; leave out its token_ids, or use a tokenizer that "
+                "keeps text as it is.",
+                f"片段 {episode.id} 中某条回复的词元与其文本不符，token_rewards 无处可放；"
+                "请去掉其 token_ids，或使用不改写文本的分词器。",
+                field="turns",
+            )
+        for place, (_, value) in zip(places, inside, strict=True):
+            earned[place] += value
+    earned[-1] += sum(value for end, value in parts if end is None)
+    return earned
 
 
 def _shorten(encoded: Encoded, limit: int) -> Encoded:

@@ -20,15 +20,25 @@ if TYPE_CHECKING:
     from speaq.experience.store import ExperienceStore
     from speaq.models.sources import load
     from speaq.qlearning.learn import learn
+    from speaq.qlearning.online import learn_online
 
 __version__ = "0.1.0"
 
-__all__ = ["ExperienceStore", "__version__", "gate", "learn", "load", "read_episodes"]
+__all__ = [
+    "ExperienceStore",
+    "__version__",
+    "gate",
+    "learn",
+    "learn_online",
+    "load",
+    "read_episodes",
+]
 
 _HOMES = {
     "ExperienceStore": "speaq.experience.store",
     "gate": "speaq.evaluation.gate",
     "learn": "speaq.qlearning.learn",
+    "learn_online": "speaq.qlearning.online",
     "load": "speaq.models.sources",
     "read_episodes": "speaq.experience.importers",
 }

@@ -21,7 +21,18 @@ from speaq.core import registry
 from speaq.core.errors import SpeaqError
 from speaq.core.language import language, say
 
-_ORDER = ("demo", "import", "generate", "learn", "evaluate", "fold", "promote", "serve", "doctor")
+_ORDER = (
+    "demo",
+    "import",
+    "generate",
+    "learn",
+    "play",
+    "evaluate",
+    "fold",
+    "promote",
+    "serve",
+    "doctor",
+)
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -1,7 +1,11 @@
 """What a text environment is: Gymnasium's `reset` and `step`, with text for both sides."""
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from speaq.experience.episode import Episode
+    from speaq.models.language_model import LanguageModel
 
 
 class TextEnvironment(Protocol):
@@ -30,3 +34,19 @@ class TextEnvironment(Protocol):
             terminated (it is over, nothing more can be earned), truncated (cut off: more could
             have been), and information.
         """
+
+
+@runtime_checkable
+class BringsModel(Protocol):
+    """An environment with a small untrained model of its own."""
+
+    def model(self, seed: int = 0) -> "LanguageModel":
+        """The model; the same seed makes the same one."""
+
+
+@runtime_checkable
+class BringsLog(Protocol):
+    """An environment with a log of a stated quality."""
+
+    def log(self) -> "list[Episode]":
+        """The log."""

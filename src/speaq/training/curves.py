@@ -1,5 +1,7 @@
 """Learning curves as a picture: every figure a run logged, against its step."""
 
+from itertools import chain
+
 from speaq.core.files import replacing_file
 from speaq.core.runs import RunFolder
 
@@ -12,7 +14,7 @@ def plot_curves(run: RunFolder) -> None:
     rows = list(run.metrics())
     if not rows:
         return
-    names = [name for name in rows[-1] if name != "step"]
+    names = [name for name in dict.fromkeys(chain.from_iterable(rows)) if name != "step"]
     figure = Figure(figsize=(3.6 * len(names), 2.8), layout="constrained")
     FigureCanvasAgg(figure)
     for axis, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):

@@ -11,12 +11,15 @@ from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from speaq.core.errors import SettingsError
 from speaq.core.seeds import generator
 from speaq.core.settings import require
 from speaq.experience.sum_tree import SumTree
+
+_STEPS_AT_ONCE = 256
 
 
 @dataclass(frozen=True)
@@ -135,14 +138,22 @@ class Prioritised:
         self._largest = 1.0
         self._fresh = np.ones(episodes, bool)
         self._tree = SumTree(np.ones(episodes))
+        self._block: tuple[int, int, NDArray[np.float64]] | None = None
 
     def draw(self, step: int, batch_size: int) -> Draw:
         """See `Replay`. An episode may be drawn more than once."""
-        uniforms = generator(self.seed, "replay", step).random(batch_size)
-        indices = self._tree.draw(uniforms)
+        indices = self._tree.draw(self._uniforms(step, batch_size))
         # N and the total cancel out of w_i / max_j w_j.
         weights = (self._tree.at(indices) / self._tree.least) ** -self.beta(step)
-        return Draw(indices.tolist(), torch.from_numpy(weights).float())
+        return Draw(indices.tolist(), torch.from_numpy(weights.astype(np.float32)))
+
+    def _uniforms(self, step: int, batch_size: int) -> NDArray[np.float64]:
+        """(B,) of `step`. Making a generator costs as much as drawing, so one serves many steps."""
+        number, place = divmod(step, _STEPS_AT_ONCE)
+        if self._block is None or self._block[:2] != (number, batch_size):
+            stream = generator(self.seed, "replay", number)
+            self._block = number, batch_size, stream.random((_STEPS_AT_ONCE, batch_size))
+        return self._block[2][place]
 
     def beta(self, step: int) -> float:
         """β at `step`, counted from 0."""
@@ -158,10 +169,14 @@ class Prioritised:
         if errors is None:
             raise _no_errors("this algorithm", "该算法")
         places = np.asarray(indices, np.int64)
-        priorities = (errors.double().cpu().numpy() + self.floor) ** self.exponent
+        priorities = (errors.cpu().numpy().astype(np.float64) + self.floor) ** self.exponent
         self._tree.update(places, priorities)
         self._fresh[places] = False
-        self._raise(float(priorities.max()))
+        largest = float(priorities.max(initial=0.0))
+        if largest > self._largest:
+            self._largest = largest
+            [fresh] = np.nonzero(self._fresh)
+            self._tree.update(fresh, np.full(len(fresh), largest))
 
     def added(self, indices: Sequence[int]) -> None:
         """The episodes `indices` are new, behind the others or in the place of older ones."""
@@ -172,12 +187,6 @@ class Prioritised:
             self._fresh = np.append(self._fresh, np.ones(more, bool))
         self._fresh[places] = True
         self._tree.update(places, np.full(len(places), self._largest))
-
-    def _raise(self, largest: float) -> None:
-        if largest > self._largest:
-            self._largest = largest
-            [fresh] = np.nonzero(self._fresh)
-            self._tree.update(fresh, np.full(len(fresh), largest))
 
     def state(self) -> dict[str, Tensor]:
         """Priorities, which episodes were never drawn, and the largest priority so far."""
@@ -194,10 +203,64 @@ class Prioritised:
         self._largest = float(state["largest"])
 
 
+class Recent:
+    """Uniform replay of episodes that keep coming.
+
+    Args:
+        newest: draw from this many of the latest; 0 draws from all.
+        seed: of the draws.
+    """
+
+    def __init__(self, newest: int, seed: int) -> None:
+        self.newest = newest
+        self.seed = seed
+        self.episodes = 0
+
+    def draw(self, step: int, batch_size: int) -> Draw:
+        """See `Replay`. An episode may be drawn more than once."""
+        first = max(0, self.episodes - self.newest) if self.newest else 0
+        stream = generator(self.seed, "recent", step)
+        return Draw(stream.integers(first, self.episodes, batch_size).tolist())
+
+    def learned(self, indices: Sequence[int], errors: Tensor | None) -> None:
+        """Nothing to remember."""
+
+    def added(self, indices: Sequence[int]) -> None:
+        """The episodes `indices` are new, behind the others."""
+        self.episodes = max([self.episodes, *(index + 1 for index in indices)])
+
+    def state(self) -> dict[str, Tensor]:
+        """Nothing: how many there are is the owner's to say."""
+        return {}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Nothing to take up."""
+
+
+def growing(settings: ReplaySettings, newest: int, steps: int, seed: int) -> Recent | Prioritised:
+    """The replay that `settings` ask for, of episodes that are still to come.
+
+    Raises:
+        SettingsError: prioritised replay of the newest episodes only.
+    """
+    if settings.kind == "uniform":
+        return Recent(newest, seed)
+    if newest:
+        raise SettingsError(
+            f"prioritised replay draws from all episodes; recent = {newest} needs kind = uniform.",
+            f"prioritised 回放会从全部片段中抽取；recent = {newest} 需要 kind = uniform。",
+        )
+    return _prioritised(settings, 0, steps, seed)
+
+
 def replay_of(settings: ReplaySettings, episodes: int, steps: int, seed: int) -> Replay:
     """The replay that `settings` ask for, of a log of `episodes` over a run of `steps`."""
     if settings.kind == "uniform":
         return Permutations(episodes, seed)
+    return _prioritised(settings, episodes, steps, seed)
+
+
+def _prioritised(settings: ReplaySettings, episodes: int, steps: int, seed: int) -> Prioritised:
     return Prioritised(
         episodes,
         seed,

@@ -95,3 +95,82 @@ def with_random_head() -> "Callable[..., LanguageModel]":
         return headed
 
     return build
+
+
+LETTERS = ["<pad>", "</s>", "<s>", "<xx>", *"abcdefgh"]
+"""The vocabulary of `two_halves`."""
+
+
+@pytest.fixture(scope="session")
+def two_halves() -> "Callable[[str], LanguageModel]":
+    """`two_halves(family)`: a tiny random encoder–decoder model over the letters a to h.
+
+    Families: `t5` (tied, scaled), `t5-untied`, `marian` (a constant in the logits, padding
+    banned), `bart`, `m2m` (two opening tokens). The halves differ in depth, sources end in `</s>`.
+    """
+    import torch
+    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors
+    from transformers import (
+        AutoModelForSeq2SeqLM,
+        BartConfig,
+        M2M100Config,
+        MarianConfig,
+        PreTrainedTokenizerFast,
+        T5Config,
+    )
+
+    from speaq.models.fingerprint import fingerprint
+    from speaq.models.language_model import LanguageModel, Origin
+
+    torch.set_num_threads(1)
+    core = Tokenizer(models.WordLevel({name: i for i, name in enumerate(LETTERS)}, "<s>"))
+    core.pre_tokenizer = pre_tokenizers.Split(Regex("."), behavior="isolated")
+    core.decoder = decoders.Fuse()
+    core.post_processor = processors.TemplateProcessing("$A </s>", special_tokens=[("</s>", 1)])
+    tokens = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>", "unk_token": "<s>"}
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=core, clean_up_tokenization_spaces=False, **tokens
+    )
+    shared: dict[str, Any] = {
+        "vocab_size": len(LETTERS),
+        "d_model": 32,
+        "pad_token_id": 0,
+        "eos_token_id": 1,
+        "bos_token_id": 2,
+        "decoder_start_token_id": 0,
+    }
+    t5 = {"num_layers": 2, "num_decoder_layers": 1, "num_heads": 4, "d_kv": 8, "d_ff": 64}
+    halves = {
+        **{f"{half}_layers": layers for half, layers in (("encoder", 1), ("decoder", 2))},
+        **{f"{half}_attention_heads": 4 for half in ("encoder", "decoder")},
+        **{f"{half}_ffn_dim": 64 for half in ("encoder", "decoder")},
+        "max_position_embeddings": 32,
+        "init_std": 0.3,
+        "dropout": 0.0,
+        "attention_dropout": 0.0,
+        "forced_eos_token_id": None,
+    }
+    configs = {
+        "t5": lambda: T5Config(**shared, **t5, dropout_rate=0.0),
+        "t5-untied": lambda: T5Config(**shared, **t5, dropout_rate=0.0, tie_word_embeddings=False),
+        "marian": lambda: MarianConfig(**shared, **halves),
+        "bart": lambda: BartConfig(**shared, **halves),
+        "m2m": lambda: M2M100Config(**{**shared, "decoder_start_token_id": 1}, **halves),
+    }
+
+    def build(family: str) -> LanguageModel:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(5)
+            causal = AutoModelForSeq2SeqLM.from_config(configs[family]())
+            if family == "marian":
+                causal.final_logits_bias.normal_()
+            if family == "t5-untied":
+                causal.lm_head.weight = torch.nn.Parameter(torch.randn(len(LETTERS), 32) / 4)
+        if family in ("marian", "m2m"):
+            causal.generation_config.bad_words_ids = [[0]]
+        if family == "m2m":
+            causal.generation_config.forced_bos_token_id = 3
+        causal.eval().requires_grad_(False)
+        return LanguageModel(causal, tokenizer, Origin(f"new:{family}", fingerprint(causal)))
+
+    return build

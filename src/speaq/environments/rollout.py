@@ -56,10 +56,9 @@ def roll_out(
         title: of the progress bar.
     """
     plays = [_begin(model, each, i, seed) for i, each in enumerate(environments)]
-    room = int(model.causal.config.max_position_embeddings) - decoding.max_new_tokens
     for turn in range(most_turns):
         for play in plays:
-            if not play.over and len(play.context) > room:
+            if not play.over and model.room(len(play.context)) < decoding.max_new_tokens:
                 play.over = play.truncated = True
         live = [play for play in plays if not play.over]
         if not live:

@@ -40,6 +40,7 @@ class Guidance(LogitsProcessor):  # type: ignore[misc]  # transformers is not fo
         self.beta = beta
         self._layer = model.plain_layer
         self._readout = model.readout
+        self._table = model.output_table
         self._step = _step(model)
         self._hidden: Tensor | None = None
         self._hook: RemovableHandle | None = None
@@ -81,9 +82,17 @@ class Guidance(LogitsProcessor):  # type: ignore[misc]  # transformers is not fo
         if self._step is not None:
             require_finite_scores(scores, self.beta)
             return scores  # made from the guided state
-        guided = guide(scores, self.head.advantages(self._hidden.float()), self.beta)
+        advantages = self.head.advantages(self._hidden.float())
+        guided = guide(scores, advantages, self.beta)
         # Beams compare sums of log-probabilities between rows, so the constant of each row counts.
-        return torch.log_softmax(guided, dim=-1)
+        if not self._readout.banned:
+            return torch.log_softmax(guided, dim=-1)
+        # Theirs are normalised before tokens are banned, and those of a folded model would be.
+        base = self._hidden @ self._table.T
+        moved = guide(base, advantages, self.beta).logsumexp(-1, keepdim=True)
+        guided = guided + base.logsumexp(-1, keepdim=True) - moved
+        forced = torch.isfinite(scores).sum(-1, keepdim=True) == 1  # nothing is chosen there
+        return torch.where(forced, scores, guided)
 
 
 def _step(model: LanguageModel) -> Tensor | None:

@@ -43,7 +43,7 @@ def test_weighted_logprobs_are_a_cross_entropy(learnt, rows, size, width, elemen
     actions, weights = torch.randint(size, (rows,)), torch.randn(rows)
     leaves = [each for each in (features, table) if each.requires_grad]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(vocabulary, "CHUNK_ELEMENTS", elements)
+        patch.setattr(vocabulary, "LEARNT_ELEMENTS", elements)
         found = vocabulary.weighted_logprobs(features, table, actions, weights)
         found_grads = torch.autograd.grad(3 * found, leaves)
     expected = (weights * slow(features, table, actions)).sum()
@@ -51,6 +51,15 @@ def test_weighted_logprobs_are_a_cross_entropy(learnt, rows, size, width, elemen
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
     for one, other in zip(found_grads, expected_grads, strict=True):
         torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-5)
+
+
+def test_the_least_likely_token_has_a_logprob():
+    """Its power, exp(-200), is 0."""
+    features, table = torch.ones(1, 1, requires_grad=True), torch.tensor([[0.0], [200.0]])
+    found = vocabulary.weighted_logprobs(features, table, torch.tensor([0]), torch.ones(1))
+    assert float(found.detach()) == pytest.approx(-200)
+    found.backward()
+    assert float(features.grad) == pytest.approx(-200)
 
 
 def test_weights_of_logprobs_take_no_gradient():
@@ -68,7 +77,7 @@ def test_sums_over_a_table_that_is_not_learnt(rows, size, elements):
     features, table = torch.randn(rows, 3, requires_grad=True), 5 * torch.randn(size, 3)
     weights = torch.randn(rows)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(vocabulary, "CHUNK_ELEMENTS", elements)
+        patch.setattr(vocabulary, "LEARNT_ELEMENTS", elements)
         found = vocabulary.chunked_logsumexp(features, table)
         (found_grad,) = torch.autograd.grad((weights * found).sum(), features)
     expected = torch.logsumexp(features @ table.T, -1)
@@ -97,6 +106,7 @@ def test_scores_in_half_precision_give_gradients_of_the_weights_precision():
 def test_no_scores_of_the_whole_batch_are_kept(monkeypatch, learnt):
     """What is saved for the backward pass is far less than rows times vocabulary."""
     monkeypatch.setattr(vocabulary, "CHUNK_ELEMENTS", 400)
+    monkeypatch.setattr(vocabulary, "LEARNT_ELEMENTS", 400)
     features = torch.randn(64, 4, requires_grad=True)
     table = torch.randn(100, 4, requires_grad=learnt)
     saved = []

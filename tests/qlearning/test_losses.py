@@ -10,11 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from speaq.qlearning.bc import Cloning
+from speaq.qlearning.bootstrap import conservatism
 from speaq.qlearning.dae import DirectAdvantage, dae_loss
 from speaq.qlearning.filtered_bc import FilteredCloning
 from speaq.qlearning.ilql import (
     ILQL,
-    cql_loss,
     expectile_loss,
     q_loss,
     td_target,
@@ -22,7 +22,6 @@ from speaq.qlearning.ilql import (
 )
 from speaq.qlearning.mc import MonteCarlo
 from speaq.qlearning.operations import (
-    conservatism,
     masked_mean,
     policy_logprobs,
     ridge,
@@ -273,16 +272,15 @@ def test_conservatism_is_the_log_of_the_vocabulary_when_all_are_alike(random_hea
     with torch.no_grad():
         head.table.zero_()
     states, actions = torch.randn(3, 5), torch.tensor([0, 3, 6])
-    seen = torch.ones(2, 3, dtype=torch.bool)
-    close(cql_loss(head, states, actions, seen), 2 * math.log(7))
+    found = conservatism(head, states, actions, relative=False)
+    torch.testing.assert_close(found.detach(), torch.full((2, 3), math.log(7)))
 
 
 def test_conservatism_prefers_what_the_log_did(random_head):
     head = random_head("linear", 2)
     states, actions = torch.randn(3, 5), torch.tensor([0, 3, 6])
-    seen = torch.ones(2, 3, dtype=torch.bool)
     with torch.enable_grad():
-        cql_loss(head, states, actions, seen).backward()
+        conservatism(head, states, actions, relative=False).mean().backward()
     with torch.no_grad():
         before = head.member_advantages(states, 0)
         head.table -= 0.01 * head.table.grad
@@ -329,12 +327,25 @@ def test_policy_logprobs_are_those_of_the_softmax():
     torch.testing.assert_close(policy_logprobs(hidden, table, actions), expected)
 
 
-def test_conservatism_equals_the_full_logits():
-    features, table = torch.randn(4, 5), torch.randn(7, 5)
-    actions = torch.tensor([0, 1, 2, 3])
-    scores = features @ table.T
-    expected = scores.logsumexp(-1) - scores[torch.arange(4), actions]
-    torch.testing.assert_close(conservatism(features, table, actions), expected)
+@torch.enable_grad()
+@pytest.mark.parametrize("kind", ["tied", "linear"])
+@pytest.mark.parametrize("relative", [False, True])
+def test_conservatism_equals_the_full_scores(random_head, kind, relative):
+    """Values, and gradients of head and states; the policy's own share takes none."""
+    head = random_head(kind, 3)
+    states = torch.randn(4, 5, requires_grad=True)
+    actions = torch.tensor([0, 6, 2, 2])
+    weights = torch.randn(3, 4)
+    leaves = [states, *head.advantage_parameters()]
+    policy = torch.softmax(states.detach() @ head.output_table.T, -1) if relative else 1.0
+    scores = torch.stack([head.member_advantages(states, m) for m in range(3)])  # (M, N, V)
+    slow = (policy * scores.exp()).sum(-1).log() - scores[:, torch.arange(4), actions]
+    fast = conservatism(head, states, actions, relative=relative)
+    torch.testing.assert_close(fast, slow, atol=1e-5, rtol=1e-4)
+    found = torch.autograd.grad((weights * fast).sum(), leaves)
+    expected = torch.autograd.grad((weights * slow).sum(), leaves)
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize("kind", ["tied", "linear"])
@@ -373,35 +384,22 @@ def test_filtered_cloning_keeps_the_best_and_their_ties():
 
 
 @torch.enable_grad()
-def test_conservatism_beside_a_policy_is_at_rest_where_the_log_is_the_policys() -> None:
-    generator = torch.Generator().manual_seed(5)
-    hidden = torch.randn(6, 4, generator=generator)
-    output_table = torch.randn(9, 4, generator=generator)
-    policy = torch.softmax(hidden @ output_table.T, dim=-1)  # (N, V)
-    features = torch.zeros(6, 3, requires_grad=True)
-    table = torch.randn(9, 3, generator=generator)
+@pytest.mark.parametrize("kind", ["tied", "linear"])
+def test_conservatism_beside_a_policy_is_at_rest_where_the_log_is_the_policys(random_head, kind):
+    """As long as the head says nothing."""
+    head, states = random_head(kind, 2), torch.randn(6, 5)
+    with torch.no_grad():
+        for weight in head.advantage_parameters():
+            weight.zero_()
+    policy = torch.softmax(states @ head.output_table.T, dim=-1)  # (N, V)
     # The expected penalty over actions drawn from the policy, by enumeration.
     total = torch.stack(
         [
-            (
-                policy[:, a]
-                * conservatism(features, table, torch.full((6,), a), (hidden, output_table))
-            ).sum()
-            for a in range(9)
+            (policy[:, a] * conservatism(head, states, torch.full((6,), a), relative=True)).sum()
+            for a in range(7)
         ]
     ).sum()
     total.backward()
-    torch.testing.assert_close(features.grad, torch.zeros(6, 3), atol=1e-5, rtol=0)
+    for weight in head.advantage_parameters():
+        torch.testing.assert_close(weight.grad, torch.zeros_like(weight), atol=1e-5, rtol=0)
     torch.testing.assert_close(total.detach(), torch.tensor(0.0), atol=1e-5, rtol=0)
-
-
-def test_conservatism_beside_a_policy_equals_its_definition() -> None:
-    generator = torch.Generator().manual_seed(6)
-    hidden, output_table = torch.randn(5, 4, generator=generator), torch.randn(8, 4)
-    features, table = torch.randn(5, 3, generator=generator), torch.randn(8, 3)
-    actions = torch.tensor([0, 3, 7, 7, 2])
-    mu = torch.softmax(hidden @ output_table.T, dim=-1)
-    advantages = features @ table.T
-    slow = (mu * advantages.exp()).sum(1).log() - advantages[range(5), actions]
-    fast = conservatism(features, table, actions, (hidden, output_table))
-    torch.testing.assert_close(fast, slow)

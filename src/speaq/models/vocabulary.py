@@ -15,6 +15,9 @@ from torch.utils.checkpoint import checkpoint
 
 CHUNK_ELEMENTS = 1 << 24
 """Scores held at once: 64 MB in float32."""
+LEARNT_ELEMENTS = 1 << 26
+"""The same where gradients are made as well, 256 MB: the table is read anew for every chunk, which
+has to pay off, and plain fine-tuning holds three times the scores of a whole batch."""
 
 
 def chosen_scores(features: Tensor, table: Tensor, actions: Tensor) -> Tensor:
@@ -35,7 +38,7 @@ def chunked_logsumexp(features: Tensor, table: Tensor) -> Tensor:
     if torch.is_grad_enabled() and features.requires_grad and not table.requires_grad:
         sums: Tensor = _LogSumExp.apply(features, table)  # type: ignore[no-untyped-call]
         return sums
-    rows = _rows(table)
+    rows = _rows(table, CHUNK_ELEMENTS)
     if features.shape[0] <= rows or not torch.is_grad_enabled():
         return torch.cat([_logsumexp(piece, table) for piece in torch.split(features, rows)])
     pieces = [
@@ -57,19 +60,27 @@ class _LogSumExp(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, features: Tensor, table: Tensor) -> Tensor:
-        sums, means = [], []
-        for piece in _pieces(features, table):
-            scores = (piece @ table.T).float()
-            sums.append(torch.logsumexp(scores, dim=-1))
-            means.append(scores.sub_(sums[-1][:, None]).exp_().to(table.dtype) @ table)
-        ctx.save_for_backward(torch.cat(means).to(features.dtype))
-        return torch.cat(sums)
+        logs, means = [], []
+        for piece in torch.split(features, _rows(table, LEARNT_ELEMENTS)):
+            powers, best, sums = _powers(piece, table)
+            logs.append(best + sums.log())
+            means.append(((powers.to(table.dtype) @ table) / sums[:, None]).to(features.dtype))
+        ctx.save_for_backward(torch.cat(means))
+        return torch.cat(logs)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         (means,) = ctx.saved_tensors
         return (gradient[:, None] * means).to(means.dtype), None
+
+
+def _powers(features: Tensor, table: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """exp(score - m) (N, V) with m (N,) the best score of each row, and their sums (N,)."""
+    scores = (features @ table.T).float()
+    best = scores.amax(-1)
+    powers = scores.sub_(best[:, None]).exp_()
+    return powers, best, powers.sum(-1)
 
 
 def weighted_logprobs(features: Tensor, table: Tensor, actions: Tensor, weights: Tensor) -> Tensor:
@@ -95,18 +106,21 @@ class _WeightedLogprobs(torch.autograd.Function):
         total = weights.new_zeros(())
         of_features = torch.zeros_like(features) if wanted[0] else None
         of_table = torch.zeros_like(table, dtype=torch.float32) if wanted[1] else None
-        step = _rows(table)
+        step = _rows(table, LEARNT_ELEMENTS)
         for start in range(0, len(features), step):
             part = slice(start, start + step)
-            piece, chosen, weight = features[part], actions[part, None], weights[part, None]
-            logprobs = torch.log_softmax((piece @ table.T).float(), dim=-1)
-            total = total + (weight * logprobs.gather(1, chosen)).sum()
-            # With respect to the scores: w (1[v = a] - p_v).
-            pull = logprobs.exp_().mul_(-weight).scatter_add_(1, chosen, weight.to(logprobs.dtype))
+            piece, chosen, weight = features[part], actions[part], weights[part, None]
+            powers, best, sums = _powers(piece, table)
+            # Not from the powers: those of unlikely tokens are 0.
+            logprobs = chosen_scores(piece, table, chosen).float() - best - sums.log()
+            total = total + (weight[:, 0] * logprobs).sum()
+            # With respect to the scores: w (1[v = a] - p_v), each row's factor put in afterwards.
+            powers.scatter_add_(1, chosen[:, None], -sums[:, None])
+            factor = -weight / sums[:, None]
             if of_features is not None:
-                of_features[part] = pull.to(table.dtype) @ table
+                of_features[part] = (powers.to(table.dtype) @ table) * factor
             if of_table is not None:
-                of_table.addmm_(pull.T, piece.float())
+                of_table.addmm_(powers.T, piece.float() * factor)
         ctx.gradients = of_features, of_table if of_table is None else of_table.to(table.dtype)
         return total
 
@@ -151,9 +165,9 @@ def chunked_mean(policy: Tensor, policy_table: Tensor, features: Tensor, table: 
 
 
 def _pieces(features: Tensor, table: Tensor) -> tuple[Tensor, ...]:
-    return torch.split(features, _rows(table))
+    return torch.split(features, _rows(table, CHUNK_ELEMENTS))
 
 
-def _rows(table: Tensor) -> int:
-    """How many states' scores are held at once."""
-    return max(1, CHUNK_ELEMENTS // table.shape[0])
+def _rows(table: Tensor, elements: int) -> int:
+    """How many states have no more than so many scores."""
+    return max(1, elements // table.shape[0])

@@ -13,7 +13,6 @@ from torch import Tensor
 from speaq.models.head import ValueHead
 from speaq.models.vocabulary import chosen_scores, chunked_logsumexp, chunked_max
 from speaq.qlearning.algorithm import View
-from speaq.qlearning.operations import conservatism, masked_mean
 from speaq.training.batch import Batch
 
 
@@ -88,6 +87,15 @@ def values_of(view: View, tokens: Tensor, dueling: bool = True) -> Tensor:
     return spread(q_values + head.values(states) if dueling else q_values, live)
 
 
+def log_sum_exp(head: ValueHead, states: Tensor) -> Tensor:
+    """ln Σ_a exp A(s, a) for every member: (N, D) -> (M, N). Made in chunks."""
+    features = head.features(states)
+    if head.settings.kind == "tied":  # one table, so all members in one product
+        return chunked_logsumexp(features.flatten(0, 1), head.output_table).view(len(features), -1)
+    sums = [chunked_logsumexp(features[m], head.member_table(m)) for m in range(head.members)]
+    return torch.stack(sums)
+
+
 def log_mean_exp(head: ValueHead, states: Tensor, scale: float) -> Tensor:
     """ln Σ_a π(a|s) exp(scale · A(s, a)) for every member: states (N, D) -> (M, N).
 
@@ -97,20 +105,31 @@ def log_mean_exp(head: ValueHead, states: Tensor, scale: float) -> Tensor:
     policy, table = states.detach(), head.output_table
     with torch.no_grad():
         norm = chunked_logsumexp(policy, table)
-    features = head.features(states)
-    sums = []
+    scaled = head.features(states) * scale
+    if head.settings.kind == "tied":  # one table, so scores add up where features do
+        sums = chunked_logsumexp((policy + scaled).flatten(0, 1), table).view(len(scaled), -1)
+        return sums - norm
+    each = []
     for m in range(head.members):
-        scaled = features[m] * scale
-        if head.settings.kind == "tied":
-            sums.append(chunked_logsumexp(policy + scaled, table))
-        else:
-            both = torch.cat([table, head.member_table(m)], 1)
-            sums.append(chunked_logsumexp(torch.cat([policy, scaled], 1), both))
-    return torch.stack(sums) - norm
+        both = torch.cat([table, head.member_table(m)], 1)
+        each.append(chunked_logsumexp(torch.cat([policy, scaled[m]], 1), both))
+    return torch.stack(each) - norm
+
+
+def conservatism(head: ValueHead, states: Tensor, actions: Tensor, *, relative: bool) -> Tensor:
+    """ln Σ_a μ(a|s) exp A(s, a) - A(s, a_k) of every member: (N, D), (N,) -> (M, N).
+
+    The discrete CQL penalty (Kumar et al. 2020, eq. 4). V(s) cancels, so advantages serve as well
+    as Q. With μ = 1 for all tokens the penalty teaches A which tokens are common, which is right
+    where A must be the policy; where A guides a policy that knows this already, μ is that policy
+    (`relative`), and the penalty is at rest as long as A says nothing.
+    """
+    sums = log_mean_exp(head, states, 1.0) if relative else log_sum_exp(head, states)
+    return sums - head.advantages_at(states, actions)
 
 
 def conservative_penalty(view: View, states: int) -> Tensor:
-    """Mean over states and members of the conservative penalty; see `operations.conservatism`.
+    """Mean over states and members of the conservative penalty; see `conservatism`.
 
     Relative to the policy where that is frozen, to the uniform one where it is trained.
 
@@ -126,10 +145,8 @@ def conservative_penalty(view: View, states: int) -> Tensor:
     hidden = view.hidden[:, :-1].flatten(0, 1)[places]
     actions = batch.actions.reshape(-1)[places]
     seen = batch.member_mask.repeat_interleave(batch.actions.shape[1], dim=1)[:, places]
-    features = head.features(hidden)
-    policy = None if view.trains_policy else (hidden, view.output_table.float())
-    penalties = [
-        masked_mean(conservatism(features[m], head.member_table(m), actions, policy), seen[m])
-        for m in range(head.members)
-    ]
-    return torch.stack(penalties).mean()
+    # Heads that share a member's episodes, such as twins, stand side by side.
+    seen = seen.repeat_interleave(head.members // len(seen), dim=0)
+    penalties = conservatism(head, hidden, actions, relative=not view.trains_policy)
+    kept = torch.where(seen, penalties, 0.0).sum(1) / seen.sum(1).clamp(min=1)
+    return kept.mean()

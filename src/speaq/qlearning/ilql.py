@@ -18,15 +18,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from speaq.core.settings import require
-from speaq.models.head import StateValues, ValueHead
+from speaq.models.head import StateValues
 from speaq.qlearning.algorithm import View, total
-from speaq.qlearning.operations import (
-    cloning,
-    conservatism,
-    masked_mean,
-    ridge,
-    weighted_mean,
-)
+from speaq.qlearning.bootstrap import conservative_penalty
+from speaq.qlearning.operations import cloning, ridge, weighted_mean
 
 
 @dataclass(frozen=True)
@@ -86,27 +81,14 @@ class ILQL:
             "v": expectile_loss(lower, values[..., :-1], weights, self.expectile),
         }
         if self.cql:
-            terms["cql"] = self.cql * self._conservative(view)
+            # Summed over each pair of twins, as L_Q is.
+            terms["cql"] = 2 * self.cql * conservative_penalty(view, self.cql_states)
         if self.ridge and not view.trains_policy:
             terms["ridge"] = self.ridge * ridge(view)
         if view.trains_policy and self.awac:
             advantage = (lower - values[..., :-1]).mean(0).detach()
             terms["awac"] = self.awac * cloning(view, torch.exp(self.awac_beta * advantage))
         return total(terms, twins - target.repeat_interleave(2, dim=0))
-
-    def _conservative(self, view: View) -> Tensor:
-        """L_CQL: mean over twins and over a sample of the states."""
-        mask = view.batch.action_mask.reshape(-1)
-        places = torch.nonzero(mask)[:, 0]
-        if self.cql_states and len(places) > self.cql_states:
-            places = places[torch.randperm(len(places))[: self.cql_states]]
-        B, K = view.batch.actions.shape
-        states = view.hidden[:, :-1].reshape(B * K, -1)[places]
-        actions = view.batch.actions.reshape(-1)[places]
-        # An episode teaches only the members that may see it.
-        seen = view.batch.member_mask.repeat_interleave(K, dim=1)[:, places]  # (M, N)
-        policy = None if view.trains_policy else (states, view.output_table.float())
-        return cql_loss(view.head, states, actions, seen.repeat_interleave(2, dim=0), policy)
 
 
 def twin_minimum(twins: Tensor) -> Tensor:
@@ -136,27 +118,3 @@ def expectile_loss(q_values: Tensor, values: Tensor, weights: Tensor, expectile:
     error = q_values - values
     side = torch.where(error < 0, 1 - expectile, expectile)
     return weighted_mean(side * error**2, weights)
-
-
-def cql_loss(
-    head: ValueHead,
-    states: Tensor,
-    actions: Tensor,
-    seen: Tensor,
-    policy: tuple[Tensor, Tensor] | None = None,
-) -> Tensor:
-    """Mean over seen states of ln Σ_a exp A - A(a), summed over each pair of twins.
-
-    Args:
-        head: 2M members.
-        states: (N, D).
-        actions: (N,) tokens taken.
-        seen: (2M, N) bool.
-        policy: see `operations.conservatism`.
-    """
-    features = head.features(states)
-    penalties = [
-        masked_mean(conservatism(features[m], head.member_table(m), actions, policy), seen[m])
-        for m in range(head.members)
-    ]
-    return 2 * torch.stack(penalties).mean()

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from speaq.models.vocabulary import chosen_logprobs, chunked_logsumexp, weighted_logprobs
+from speaq.models.vocabulary import chosen_logprobs, weighted_logprobs
 from speaq.qlearning.algorithm import View
 
 
@@ -45,33 +45,6 @@ def cloning(view: View, weights: Tensor | None = None) -> Tensor:
     share = given[mask] / mask.sum().clamp(min=1)
     states = view.hidden[:, :-1][mask]
     return -weighted_logprobs(states, view.output_table, actions[mask], share)
-
-
-def conservatism(
-    features: Tensor,
-    table: Tensor,
-    actions: Tensor,
-    policy: tuple[Tensor, Tensor] | None = None,
-) -> Tensor:
-    """ln Σ_a μ(a|s) exp A(s, a) - A(s, a_k) at each state, up to a constant of μ: (N,).
-
-    The discrete CQL penalty (Kumar et al. 2020, eq. 4). V(s) cancels, so advantages serve as well
-    as Q. With a uniform μ the penalty teaches A which tokens are common, which is right where A
-    must be the policy; where A guides a policy that knows this already, μ is that policy, and the
-    penalty is at rest as long as A says nothing.
-
-    Args:
-        features: (N, F).
-        table: (V, F).
-        actions: (N,) tokens taken.
-        policy: hidden states (N, D) and output table (V, D) of μ; None is uniform.
-    """
-    chosen = (features * table[actions]).sum(-1)
-    if policy is None:
-        return chunked_logsumexp(features, table) - chosen
-    hidden, output_table = policy
-    joint = torch.cat([features, hidden], dim=-1), torch.cat([table, output_table], dim=-1)
-    return chunked_logsumexp(*joint) - chunked_logsumexp(hidden, output_table) - chosen
 
 
 def ridge(view: View) -> Tensor:

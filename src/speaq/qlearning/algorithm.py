@@ -86,6 +86,11 @@ class Algorithm(Protocol):
     """2 where twin Q functions are used, else 1."""
     gives_errors: ClassVar[bool]
     """Whether the loss gives the figure `errors`, which prioritised replay needs."""
+    estimates: ClassVar[str]
+    """What the head's numbers stand for, in units of the reward. `q`: V(s) + A(s, a) is what comes
+    from here on. `centred`: the same with A less its mean under the policy, where that mean is
+    cached. `account`: V of the first state and the centred A of all that was said add up to the
+    return of the episode. Empty: something else."""
 
     @property
     def discount(self) -> float:

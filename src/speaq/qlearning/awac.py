@@ -45,6 +45,7 @@ class AWAC:
     learns: ClassVar[str] = "policy"
     heads_per_member: ClassVar[int] = 1
     gives_errors: ClassVar[bool] = True
+    estimates: ClassVar[str] = ""
     target_every: ClassVar[int] = 0
     target_rate: ClassVar[float] = 1.0
 

@@ -40,6 +40,7 @@ class DirectAdvantage:
     learns: ClassVar[str] = "values"
     heads_per_member: ClassVar[int] = 1
     gives_errors: ClassVar[bool] = False
+    estimates: ClassVar[str] = "account"
     target_every: ClassVar[int] = 0
     target_rate: ClassVar[float] = 1.0
 

@@ -88,6 +88,7 @@ class DQN:
     learns: ClassVar[str] = "values"
     heads_per_member: ClassVar[int] = 1
     gives_errors: ClassVar[bool] = True
+    estimates: ClassVar[str] = "q"
 
     def __post_init__(self) -> None:
         rules = {

@@ -26,6 +26,7 @@ class FilteredCloning:
     learns: ClassVar[str] = "policy"
     heads_per_member: ClassVar[int] = 1
     gives_errors: ClassVar[bool] = False
+    estimates: ClassVar[str] = ""
     discount: ClassVar[float] = 1.0
     target_every: ClassVar[int] = 0
     target_rate: ClassVar[float] = 1.0

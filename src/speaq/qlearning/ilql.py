@@ -50,6 +50,7 @@ class ILQL:
     learns: ClassVar[str] = "values"
     heads_per_member: ClassVar[int] = 2
     gives_errors: ClassVar[bool] = True
+    estimates: ClassVar[str] = "centred"
 
     def __post_init__(self) -> None:
         rules = {

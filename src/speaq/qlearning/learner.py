@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import chain
 from typing import Any, cast
 
@@ -130,10 +130,12 @@ class Learner:
         Raises:
             DivergenceError: names the likely setting.
         """
-        if self.algorithm.learns != "values" or not self.algorithm.gives_errors:
-            return  # the head does not hold values in units of the reward
+        if self.algorithm.estimates not in ("q", "centred"):
+            return
         with self._precision():
             view = self._view(indices, None)
+            if self.algorithm.estimates == "q":
+                view = replace(view, centres=None)
             found = torch.where(view.batch.action_mask, view.q_values(self.head), 0.0).abs().max()
         largest = largest_return(self.encoded, self.algorithm.discount)
         require_plausible(float(found), largest, asdict(cast(Any, self.algorithm)))

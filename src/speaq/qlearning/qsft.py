@@ -52,6 +52,7 @@ class QSFT:
     learns: ClassVar[str] = "values"
     heads_per_member: ClassVar[int] = 1
     gives_errors: ClassVar[bool] = False
+    estimates: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
         rules = {

@@ -53,6 +53,7 @@ class QSharp:
     learns: ClassVar[str] = "values"
     heads_per_member: ClassVar[int] = 1
     gives_errors: ClassVar[bool] = True
+    estimates: ClassVar[str] = "q"
     target_every: ClassVar[int] = 0
     target_rate: ClassVar[float] = 1.0
 

@@ -33,6 +33,7 @@ def test_help_lists_every_verb_and_imports_no_torch() -> None:
         "learn",
         "play",
         "evaluate",
+        "diagnose",
         "fold",
         "promote",
         "serve",

@@ -74,8 +74,8 @@ def gate(
         )
     grid = sorted({0.0, *map(float, betas)})
     encoded = encode_episodes(model, episodes, reward or resolve(settings.reward))
-    use = _judges(model, encoded, settings.fresh)
-    with _cache(model, encoded, folder) as features:
+    use = judges(model, encoded, settings.fresh)
+    with cached(model, encoded, folder) as features:
         scores = score(model, encoded, features, use, grid, decoding)
     groups = [each.group for each in encoded]
     report = GateReport(
@@ -92,7 +92,7 @@ def gate(
     return report
 
 
-def _judges(model: LanguageModel, encoded: Sequence[Encoded], fresh: bool) -> Tensor:
+def judges(model: LanguageModel, encoded: Sequence[Encoded], fresh: bool) -> Tensor:
     """Which heads may judge which episode: (M, N) bool, at least one each."""
     heads = model.require_head().members
     facts = model.facts.get("crossfit")
@@ -113,9 +113,10 @@ def _judges(model: LanguageModel, encoded: Sequence[Encoded], fresh: bool) -> Te
 
 
 @contextlib.contextmanager
-def _cache(
+def cached(
     model: LanguageModel, encoded: Sequence[Encoded], folder: Path | str | None
 ) -> Iterator[Features]:
+    """The log's hidden states, kept in `folder`, or only as long as the context is open."""
     if folder is not None:
         yield cache_features(model, encoded, Path(folder))
         return

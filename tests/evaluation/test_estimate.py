@@ -240,15 +240,15 @@ def told(stream, replies=400, tokens=6):
     share = 1 / (1 + math.exp(-0.8))  # of good tokens, for the candidate
     ratios = np.where(good == 1, math.log(2 * share), math.log(2 - 2 * share))
     steps = Steps(
-        log_ratios=ratios[None],
+        log_ratios=np.stack([0 * ratios, ratios]),
         rewards=rewards,
         mask=np.ones_like(rewards, bool),
         values=np.zeros_like(rewards),
         advantages=0.2 * (good - 0.5),
-        means=np.full((1, replies, tokens), 0.2 * (share - 0.5)),
+        means=np.stack([0 * ratios, np.full_like(ratios, 0.2 * (share - 0.5))]),
     )
-    whole = (ratios.sum(1)[None, :, None], np.zeros((1, replies)), rewards.sum(1)[:, None])
-    return tokens * share, Scores((1.0,), *whole, steps)
+    whole = steps.log_ratios.sum(2)[..., None], np.zeros((2, replies)), rewards.sum(1)[:, None]
+    return tokens * share, Scores((0.0, 1.0), *whole, steps)
 
 
 def test_doubly_robust_is_narrower_where_the_head_knows_something_and_holds_as_often():
@@ -257,7 +257,7 @@ def test_doubly_robust_is_narrower_where_the_head_knows_something_and_holds_as_o
         truth, log = told(np.random.default_rng((3, run)))
         for name in ("snips", "dr"):
             asked = GateSettings(level=0.9, draws=200, estimator=name)
-            (found,) = estimates(log, list(map(str, range(400))), asked, run)
+            _, found = estimates(log, list(map(str, range(400))), asked, run)
             held.setdefault(name, []).append(found.low <= truth <= found.high)
             widths.setdefault(name, []).append(found.high - found.low)
             errors.setdefault(name, []).append(found.predicted - truth)

@@ -57,10 +57,11 @@ def test_groups_are_drawn_whole():
         assert found == pytest.approx(expected)
 
 
-def test_the_further_of_two_bootstraps_is_taken_at_either_end():
-    """By definition, one draw and one group at a time."""
+@pytest.mark.parametrize("side", [1, -1])
+def test_the_further_of_two_bootstraps_is_taken_at_either_end(side):
+    """By definition, one draw and one group at a time; skewed to this side and to that."""
     stream = np.random.default_rng(1)
-    terms = Terms(stream.normal(size=(12, 2)) ** 3, stream.random((12, 2)) + 0.5)
+    terms = Terms(side * stream.normal(size=(12, 2)) ** 3, stream.random((12, 2)) + 0.5)
     bootstrap = Bootstrap.over(list("abcdefabcdef"), 300, 3)
     above, below = (each[:6] + each[6:] for each in terms)
 

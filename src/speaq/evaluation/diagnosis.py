@@ -13,11 +13,12 @@ from typing import Any, cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch import Tensor
 
 from speaq.core import registry
-from speaq.core.errors import ModelError
+from speaq.core.errors import EvidenceError, ModelError
 from speaq.core.progress import bar
 from speaq.core.runs import RunFolder
 from speaq.core.seeds import generator
@@ -36,7 +37,7 @@ from speaq.evaluation.diagnostics import (
     lag,
     returns_to_go,
 )
-from speaq.evaluation.estimate import Estimate, GateSettings, Scores, estimates
+from speaq.evaluation.estimate import Estimate, GateSettings, estimates
 from speaq.evaluation.gate import cached, judges
 from speaq.evaluation.scoring import score
 from speaq.experience.episode import Episode
@@ -55,7 +56,7 @@ class DiagnosisSettings:
     """What to look at."""
 
     tokens: int = 4000
-    """Tokens drawn from the log."""
+    """Tokens drawn from the log for what needs the whole vocabulary."""
     bins: int = 8
     """Groups of tokens in each comparison of prediction and return."""
     shown: int = 6
@@ -80,7 +81,9 @@ class DiagnosisSettings:
 class Guided:
     """The policy under one β."""
 
-    estimate: Estimate
+    beta: float
+    estimate: Estimate | None
+    """What the gate predicts; None where the log cannot tell."""
     entropy: float
     """Mean over the tokens drawn, in nats."""
     effective: float
@@ -96,7 +99,7 @@ class Diagnosis:
     algorithm: str
     episodes: int
     tokens: int
-    """Tokens drawn."""
+    """Action tokens of the log."""
     calibration: Calibration | None
     """None where the head's numbers are no predictions of returns."""
     by_value: tuple[Bin, ...]
@@ -111,24 +114,27 @@ class Diagnosis:
     """Of so many equally frequent ones."""
     policies: tuple[Guided, ...]
     credit: tuple[Credit, ...]
+    refused: tuple[str, str] | None
+    """Why the gate predicts nothing, in English and Chinese."""
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON; infinite divergences, which it has no number for, are None."""
         record = asdict(self)
         for row in record["policies"]:
-            if not np.isfinite(row["estimate"]["kl"]):
+            if row["estimate"] and not np.isfinite(row["estimate"]["kl"]):
                 row["estimate"]["kl"] = None
         return record
 
 
-@dataclass
-class _Looked:
-    """What was read at the tokens drawn."""
+@dataclass(frozen=True)
+class _Values:
+    """What the head says of every token of the log; 0 on padding."""
 
-    q_values: Floats  # (n,) V + A, not centred
-    late: Floats | None  # (n,) the same of the target network
-    entropy: Floats  # (G, n)
-    covered: Floats  # (G, n)
+    rewards: Floats  # (N, K)
+    mask: NDArray[np.bool_]  # (N, K)
+    values: Floats  # (N, K) V(s)
+    advantages: Floats  # (N, K) A(s, a), centred where the algorithm centres
+    late: Floats | None  # (N, K) V + A of the target network
 
 
 def diagnose(  # noqa: PLR0913  the public door: every argument is a choice of the user's
@@ -157,54 +163,75 @@ def diagnose(  # noqa: PLR0913  the public door: every argument is a choice of t
         seed: of the draw of tokens, and of the bootstrap.
 
     Raises:
-        EvidenceError: every member learnt from every episode, or there are too few prompts.
+        EvidenceError: every member learnt from every episode.
         ModelError: the model does not say how its head was learnt.
     """
     settings, decoding = settings or DiagnosisSettings(), decoding or Decoding()
     gate = gate or GateSettings()
-    name, algorithm, meaning = _learnt(model)
+    name, algorithm, meaning, temperature = _learnt(model)
     grid = sorted({0.0, *map(float, betas)})
     encoded = encode_episodes(model, episodes, reward or resolve(gate.reward))
     use = judges(model, encoded, gate.fresh)
-    late = _target(model, run)
     cache = None if run is None else Path(run) / "features"
-    with cached(model, encoded, cache if cache and cache.is_dir() else None) as features:
-        scores = score(model, encoded, features, use, grid, decoding)
+    keep = cache if cache is not None and cache.is_dir() else None
+    with cached(model, encoded, keep, temperature) as features:
+        values = _values(model, _target(model, run), encoded, features, use)
         places = _drawn(encoded, settings.tokens, seed)
-        looked = _look(model, late, encoded, features, use, places, grid, decoding)
+        entropy, covered = _look(model, encoded, features, use, places, grid, decoding)
         shown = _shown(encoded, settings.shown)
         told = credit(model, encoded, features, use, shown, grid[-1], settings.alternatives)
-    groups = [each.group for each in encoded]
+        rows, refused = _estimated(model, encoded, features, use, grid, decoding, gate, seed)
     calibration, by_value, by_place = _compared(
-        meaning, algorithm.discount, scores, looked, places, groups, settings.bins
+        meaning, algorithm.discount, values, [each.group for each in encoded], settings.bins
     )
+    q_values = (values.values + values.advantages)[values.mask]
     counts = np.bincount(np.concatenate([each.action_tokens for each in encoded]))
-    rows = estimates(scores, groups, gate, seed)
     return Diagnosis(
         algorithm=name,
         episodes=len(encoded),
-        tokens=len(places),
+        tokens=int(values.mask.sum()),
         calibration=calibration,
         by_value=tuple(by_value),
         by_place=tuple(by_place),
-        lag=None if looked.late is None else lag(looked.q_values, looked.late),
+        lag=None if values.late is None else lag(q_values, values.late[values.mask]),
         distinct=int((counts > 0).sum()),
         effective=effective_number(counts),
         policies=tuple(
             Guided(
+                beta=beta,
                 estimate=row,
-                entropy=float(looked.entropy[g].mean()),
-                effective=float(np.exp(looked.entropy[g].mean())),
-                covered=float(looked.covered[g].mean()),
+                entropy=float(entropy[g].mean()),
+                effective=float(np.exp(entropy[g].mean())),
+                covered=float(covered[g].mean()),
             )
-            for g, row in enumerate(rows)
+            for g, (beta, row) in enumerate(zip(grid, rows, strict=True))
         ),
         credit=tuple(told),
+        refused=refused,
     )
 
 
-def _learnt(model: LanguageModel) -> tuple[str, Algorithm, str]:
-    """Which algorithm learnt the head, and what its numbers stand for here.
+def _estimated(  # noqa: PLR0913  the gate's own arguments
+    model: LanguageModel,
+    encoded: Sequence[Encoded],
+    features: Features,
+    use: Tensor,
+    grid: Sequence[float],
+    decoding: Decoding,
+    settings: GateSettings,
+    seed: int,
+) -> tuple[Sequence[Estimate | None], tuple[str, str] | None]:
+    """The gate's estimates, or nothing and why: what the head learnt can be seen without them."""
+    try:
+        scores = score(model, encoded, features, use, grid, decoding)
+        return estimates(scores, [each.group for each in encoded], settings, seed), None
+    except EvidenceError as error:
+        return [None] * len(grid), (error.en, error.zh)
+
+
+def _learnt(model: LanguageModel) -> tuple[str, Algorithm, str, float | None]:
+    """Which algorithm learnt the head, what its numbers stand for, and the temperature of the
+    policy its advantages were centred under, if they were.
 
     Raises:
         ModelError: the model's history does not say.
@@ -222,7 +249,9 @@ def _learnt(model: LanguageModel) -> tuple[str, Algorithm, str]:
     if last["learn"]["trunk"] != "frozen" or last["head"]["kind"] != "tied":
         # Nothing was centred, so that an account has no advantages to add up.
         meaning = {"centred": "q", "account": ""}.get(meaning, meaning)
-    return last["algorithm"], algorithm, meaning
+    centred = meaning in ("centred", "account")
+    temperature = float(last["learn"]["temperature"]) if centred else None
+    return last["algorithm"], algorithm, meaning, temperature
 
 
 def _target(model: LanguageModel, run: Path | str | None) -> ValueHead | None:
@@ -266,93 +295,104 @@ def _shown(encoded: Sequence[Encoded], count: int) -> list[int]:
 
 
 @torch.inference_mode()
-def _look(
+def _values(
     model: LanguageModel,
     late: ValueHead | None,
+    encoded: Sequence[Encoded],
+    features: Features,
+    use: Tensor,
+) -> _Values:
+    """Read the head at every token, and the target network beside it; nothing over the vocabulary.
+
+    The mean of the members that may judge the episode.
+    """
+    head = model.require_head()
+    device = head.output_table.device
+    shape = len(encoded), max(len(each.actions) for each in encoded)
+    found = _Values(
+        rewards=np.zeros(shape),
+        mask=np.zeros(shape, bool),
+        values=np.zeros(shape),
+        advantages=np.zeros(shape),
+        late=None if late is None else np.zeros(shape),
+    )
+    for index, each in enumerate(encoded):
+        part = index, slice(len(each.actions))
+        states = features.states(index)[:-1].to(device)
+        actions = torch.from_numpy(each.action_tokens).to(device)
+        centres = None if features.centres is None else features.gather_centres([index])[0]
+        taken = states, actions, None if centres is None else centres.to(device)
+        weights = (use[:, index].float() / use[:, index].sum()).to(device)  # (M,)
+        found.rewards[part], found.mask[part] = each.rewards, True
+        found.values[part] = (weights @ head.values(states)).cpu()
+        found.advantages[part] = (weights @ head.advantages_at(*taken)).cpu()
+        if late is not None and found.late is not None:
+            slow = late.values(states) + late.advantages_at(*taken)
+            found.late[part] = (weights @ slow).cpu()
+    return found
+
+
+@torch.inference_mode()
+def _look(
+    model: LanguageModel,
     encoded: Sequence[Encoded],
     features: Features,
     use: Tensor,
     places: Ints,
     grid: Sequence[float],
     decoding: Decoding,
-) -> _Looked:
-    """Read values, entropies and coverage at the tokens drawn."""
+) -> tuple[Floats, Floats]:
+    """Entropy of each β's policy at the tokens drawn, and its share of logged ones: (G, n) each."""
     model = model.for_batches()
     head, device = model.require_head(), model.output_table.device
     known = torch.zeros(model.output_table.shape[0], device=device)
     for each in encoded:
         known[torch.from_numpy(each.action_tokens).to(device)] = 1.0
-    parts: list[dict[str, Tensor]] = []
+    entropies, covered = [], []
     rows = max(1, CHUNK_ELEMENTS // model.output_table.shape[0])
     with bar("diagnosis", len(places)) as running:
         for owner in np.unique(places[:, 0]):
             inside = torch.from_numpy(places[places[:, 0] == owner, 1]).to(device)
             whole = features.states(int(owner)).to(device)
-            taken = torch.from_numpy(encoded[owner].action_tokens).to(device)
             for some in torch.split(inside, rows):
                 judge = use[:, owner, None].expand(-1, len(some)).to(device)
-                states, actions = whole[some], taken[some]
-                logits = model.output_layer(states.to(model.output_table.dtype)).float()
+                logits = model.output_layer(whole[some].to(model.output_table.dtype)).float()
                 with model.fast_products():
-                    advantages = head.advantages(states, judge).float()
-                found = {"q": _q_values(head, states, actions, judge)}
-                if late is not None:
-                    found["late"] = _q_values(late, states, actions, judge)
-                parts.append({**found, **_policies(logits, advantages, known, grid, decoding)})
+                    advantages = head.advantages(whole[some], judge).float()
+                for g, beta in enumerate(grid):
+                    logprobs = log_probabilities(guide(logits, advantages, beta), decoding)
+                    shares = logprobs.exp()
+                    terms = shares * logprobs.masked_fill(shares == 0, 0.0)
+                    entropies.append((g, -terms.sum(-1).cpu()))
+                    covered.append((g, (shares @ known).cpu()))
             running.advance(len(inside))
-    joined = {
-        name: torch.cat([part[name] for part in parts], -1).cpu().double().numpy()
-        for name in parts[0]
-    }
-    return _Looked(joined["q"], joined.get("late"), joined["entropy"], joined["covered"])
+    return _by_beta(entropies, len(grid)), _by_beta(covered, len(grid))
 
 
-def _q_values(head: ValueHead, states: Tensor, actions: Tensor, judge: Tensor) -> Tensor:
-    """V + A at the tokens taken, mean of the members that may judge: (n, D) and so on -> (n,)."""
-    each = head.values(states) + head.advantages_at(states, actions)
-    return (each * judge).sum(0) / judge.sum(0)
-
-
-def _policies(
-    logits: Tensor, advantages: Tensor, known: Tensor, grid: Sequence[float], decoding: Decoding
-) -> dict[str, Tensor]:
-    """Entropy and coverage of each β's policy, (G, n) each."""
-    entropies, covered = [], []
-    for beta in grid:
-        logprobs = log_probabilities(guide(logits, advantages, beta), decoding)
-        shares = logprobs.exp()
-        entropies.append(-(shares * logprobs.masked_fill(shares == 0, 0.0)).sum(-1))
-        covered.append(shares @ known)
-    return {"entropy": torch.stack(entropies), "covered": torch.stack(covered)}
+def _by_beta(parts: Sequence[tuple[int, Tensor]], betas: int) -> Floats:
+    """Pieces (n_i,) with the number of their β -> (G, n)."""
+    joined = [torch.cat([part for g, part in parts if g == each]) for each in range(betas)]
+    whole: Floats = torch.stack(joined).double().numpy()
+    return whole
 
 
 def _compared(
-    meaning: str,
-    discount: float,
-    scores: Scores,
-    looked: _Looked,
-    places: Ints,
-    groups: Sequence[str],
-    bins: int,
+    meaning: str, discount: float, found: _Values, groups: Sequence[str], bins: int
 ) -> tuple[Calibration | None, list[Bin], list[Bin]]:
     """Predictions against returns, overall, by value and by place."""
     if not meaning:
         return None, [], []
-    at = places[:, 0], places[:, 1]
-    steps = scores.steps
-    to_go = returns_to_go(steps.rewards, discount)
+    mask, places = found.mask, np.broadcast_to(np.arange(found.mask.shape[1]), found.mask.shape)
+    received = returns_to_go(found.rewards, discount)
     if meaning == "account":
-        advantages = np.where(steps.mask, steps.advantages, 0.0)
-        predicted = accounts(steps.values[:, 0], advantages, discount)[at]
-        received = to_go[places[:, 0], 0]
+        predicted = accounts(found.values[:, 0], found.advantages, discount)
+        received = np.broadcast_to(received[:, :1], received.shape)
     else:
-        centred = meaning == "centred"
-        predicted = (steps.values + steps.advantages)[at] if centred else looked.q_values
-        received = to_go[at]
-    whose = [groups[owner] for owner in places[:, 0]]
-    by_place = binned(places[:, 1].astype(float), predicted, received, bins)
+        predicted = found.values + found.advantages
+    whose = [group for group, row in zip(groups, mask, strict=True) for _ in range(row.sum())]
+    predicted, received, at = predicted[mask], received[mask], places[mask].astype(float)
     return (
         calibrate(predicted, received, whose),
         binned(predicted, predicted, received, bins),
-        by_place,
+        binned(at, predicted, received, bins),
     )

@@ -24,7 +24,7 @@ def save(found: Diagnosis, folder: Path | str) -> None:
 
 
 def _largest(found: Diagnosis) -> float:
-    return found.policies[-1].estimate.beta
+    return found.policies[-1].beta
 
 
 def summary(found: Diagnosis) -> str:
@@ -46,6 +46,8 @@ def summary(found: Diagnosis) -> str:
         )
     )
     lines += [_guided(row) for row in found.policies]
+    if found.refused is not None:
+        lines.append(say(*found.refused))
     return "\n".join(lines)
 
 
@@ -67,12 +69,15 @@ def _calibrated(found: Diagnosis) -> str:
 
 def _guided(row: Guided) -> str:
     e = row.estimate
+    told = ("", "")
+    if e is not None:
+        interval = f"{e.predicted:.3f} [{e.low:.3f}, {e.high:.3f}]"
+        told = f"reward {interval}, KL {e.kl:.2f}, ", f"奖励 {interval}，KL {e.kl:.2f}，"
     return say(
-        f"beta {e.beta:g}: reward {e.predicted:.3f} [{e.low:.3f}, {e.high:.3f}], KL {e.kl:.2f}, "
-        f"entropy {row.entropy:.2f} ({row.effective:.1f} tokens), {row.covered:.0%} of its choices "
-        "logged",
-        f"beta {e.beta:g}：奖励 {e.predicted:.3f} [{e.low:.3f}, {e.high:.3f}]，KL {e.kl:.2f}，"
-        f"熵 {row.entropy:.2f}（{row.effective:.1f} 个词元），其选择有 {row.covered:.0%} 见于日志",
+        f"beta {row.beta:g}: {told[0]}entropy {row.entropy:.2f} ({row.effective:.1f} tokens), "
+        f"{row.covered:.0%} of its choices logged",
+        f"beta {row.beta:g}：{told[1]}熵 {row.entropy:.2f}（{row.effective:.1f} 个词元），"
+        f"其选择有 {row.covered:.0%} 见于日志",
     )
 
 
@@ -126,12 +131,14 @@ def _points(axis: Any, where: Sequence[float], bins: Sequence[Bin], colour: str)
     axis.errorbar(where, received, yerr=errors, fmt="o", capsize=3, color=colour, markersize=4)
 
 
-def _nothing(axis: Any) -> None:
-    axis.text(0.5, 0.5, "no predictions of returns", ha="center", transform=axis.transAxes)
+def _nothing(axis: Any, why: str = "no predictions of returns") -> None:
+    axis.text(0.5, 0.5, why, ha="center", transform=axis.transAxes)
 
 
 def _front(axis: Any, policies: Sequence[Guided]) -> None:
-    rows = [row.estimate for row in policies]
+    rows = [row.estimate for row in policies if row.estimate is not None]
+    if not rows:
+        _nothing(axis, "the log cannot tell")
     for e in rows:
         bounds = [[max(0.0, e.predicted - e.low)], [max(0.0, e.high - e.predicted)]]
         axis.errorbar(e.kl, e.predicted, yerr=bounds, fmt="o", capsize=3, color=_BLUE, markersize=4)
@@ -146,7 +153,7 @@ def _front(axis: Any, policies: Sequence[Guided]) -> None:
 
 
 def _spread(axis: Any, found: Diagnosis) -> None:
-    names = [f"{row.estimate.beta:g}" for row in found.policies]
+    names = [f"{row.beta:g}" for row in found.policies]
     axis.plot(names, [row.effective for row in found.policies], "o-", color=_BLUE)
     axis.set_ylabel("exp(entropy), tokens a place", color=_BLUE)
     axis.set_ylim(bottom=0)

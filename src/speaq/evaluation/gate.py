@@ -114,11 +114,17 @@ def judges(model: LanguageModel, encoded: Sequence[Encoded], fresh: bool) -> Ten
 
 @contextlib.contextmanager
 def cached(
-    model: LanguageModel, encoded: Sequence[Encoded], folder: Path | str | None
+    model: LanguageModel,
+    encoded: Sequence[Encoded],
+    folder: Path | str | None,
+    centre_temperature: float | None = None,
 ) -> Iterator[Features]:
-    """The log's hidden states, kept in `folder`, or only as long as the context is open."""
+    """The log's hidden states, kept in `folder`, or only as long as the context is open.
+
+    For `centre_temperature` see `cache_features`.
+    """
     if folder is not None:
-        yield cache_features(model, encoded, Path(folder))
+        yield cache_features(model, encoded, Path(folder), centre_temperature)
         return
     with tempfile.TemporaryDirectory(prefix="speaq-") as temporary:
-        yield cache_features(model, encoded, Path(temporary))
+        yield cache_features(model, encoded, Path(temporary), centre_temperature)

@@ -221,27 +221,35 @@ def _say(
         advantages = head.advantages(states, judges).float()
         values = (head.values(states).float() * judges).sum(0) / judges.sum(0)
     base = log_probabilities(logits, decoding)
-    centre = _mean(base, advantages)
+    centre = _mean(base.exp(), advantages)
     logprobs, kls, means = [], [], []
     for beta in grid:
         policy = base if beta == 0 else log_probabilities(guide(logits, advantages, beta), decoding)
         logprobs.append(policy.gather(1, actions[:, None])[:, 0])
-        kls.append(kl_divergence(policy, base).sum())
-        means.append(_mean(policy, advantages) - centre)
-    possible = base.masked_fill(base == -torch.inf, 0.0)
-    usual = _mean(base, possible)  # minus the entropy
+        kls.append(kl_divergence(policy, base).sum() if beta else centre.new_zeros(()))
+        means.append(_mean(policy.exp(), advantages) - centre)
+    surprise, variance = _surprise(base, logprobs[0])
     parts = {
         "logprobs": torch.stack(logprobs),
         "kl": torch.stack(kls),
         "values": values,
         "advantages": advantages.gather(1, actions[:, None])[:, 0] - centre,
         "means": torch.stack(means),
-        "surprise": usual - logprobs[0].clamp(min=-1e4),
-        "variance": _mean(base, (possible - usual[:, None]) ** 2),
+        "surprise": surprise,
+        "variance": variance,
     }
     return Said(**{name: part.cpu().double().numpy() for name, part in parts.items()})
 
 
-def _mean(logprobs: Tensor, scores: Tensor) -> Tensor:
+def _surprise(base: Tensor, taken: Tensor) -> tuple[Tensor, Tensor]:
+    """E ln π_0 - ln π_0(a) of the tokens taken, and its variance: (n, V), (n,) -> (n,) twice."""
+    possible = base.clamp(min=-1e4)  # 0·ln 0 counts as 0
+    chances = base.exp()
+    usual = _mean(chances, possible)
+    return usual - taken.clamp(min=-1e4), _mean(chances, possible**2) - usual**2
+
+
+def _mean(chances: Tensor, scores: Tensor) -> Tensor:
     """Σ_a π(a) score(a): (n, V) twice -> (n,)."""
-    return (logprobs.exp() * scores).sum(-1)
+    mean: Tensor = torch.linalg.vecdot(chances, scores)
+    return mean

@@ -28,6 +28,7 @@ _ORDER = (
     "learn",
     "play",
     "evaluate",
+    "diagnose",
     "fold",
     "promote",
     "serve",

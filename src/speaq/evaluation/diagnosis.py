@@ -211,7 +211,7 @@ def diagnose(  # noqa: PLR0913  the public door: every argument is a choice of t
     )
 
 
-def _estimated(  # noqa: PLR0913  the gate's own arguments
+def _estimated(
     model: LanguageModel,
     encoded: Sequence[Encoded],
     features: Features,

@@ -136,6 +136,10 @@ def test_the_optimum_is_what_brute_force_finds(words, guesses):
 def test_an_optimum_by_hand():
     # The first guess tells the other two apart: one game takes one guess, two take two.
     assert Wordle(["abcde", "abcdf", "fghij"]).optimum() == pytest.approx(-2 / 3)
+    # Nothing tells these nine apart but naming them: secret i fails i guesses, at most all three.
+    alike = Wordle([f"{letter}ight" for letter in "beflmnrst"], guesses=3)
+    assert alike.optimum() == pytest.approx(-(0 + 1 + 2 + 6 * 3) / 9)
+    assert alike.entropy_return() == pytest.approx(-(0 + 1 + 2 + 6 * 3) / 9)
     # With one guess all but one secret are missed.
     assert Wordle(WORDS, guesses=1).optimum() == pytest.approx(-7 / 8)
 

@@ -32,6 +32,8 @@ class Choice:
 class Place:
     """One token of an episode."""
 
+    text: str
+    """What it adds to the text; empty while a character is not whole."""
     said: Choice
     instead: tuple[Choice, ...]
     """The likeliest others when guided, best first."""
@@ -66,18 +68,32 @@ def credit(
         each = encoded[index]
         states = features.states(index)[:-1].to(device)
         judge = use[:, index, None].to(device)
-        places = [
-            _place(model, states[k : k + 1], int(token), judge, beta, alternatives)
-            for k, token in enumerate(each.action_tokens)
-        ]
+        tokens = each.action_tokens.tolist()
+        places = []
+        for k, text in enumerate(_spelled(model, tokens)):
+            state = states[k : k + 1]
+            said, *others = _choices(model, state, tokens[k], judge, beta, alternatives)
+            places.append(Place(text, said, tuple(others)))
         told.append(Credit(each.id, each.group, float(each.rewards.sum()), tuple(places)))
     return told
 
 
-def _place(
+def _spelled(model: LanguageModel, tokens: Sequence[int]) -> list[str]:
+    """What each token adds to the text."""
+    told, done = [], ""
+    for k in range(len(tokens)):
+        whole = model.decode(tokens[: k + 1])
+        # A replacement mark at the end is a character that the next tokens may complete.
+        open_ended = whole.endswith("\ufffd") and k + 1 < len(tokens)
+        told.append("" if open_ended else whole[len(done) :])
+        done = done if open_ended else whole
+    return told
+
+
+def _choices(
     model: LanguageModel, state: Tensor, token: int, judge: Tensor, beta: float, alternatives: int
-) -> Place:
-    """One token in its state (1, D), scored beside its best alternatives."""
+) -> list[Choice]:
+    """The token taken in a state (1, D), and the best others after it."""
     logits = model.output_layer(state.to(model.output_table.dtype)).float()
     with model.fast_products():
         raw = model.require_head().advantages(state, judge).float()
@@ -91,7 +107,7 @@ def _place(
 
     best = guided.topk(min(alternatives + 1, len(guided))).indices.tolist()
     others = [one for one in best if one != token][:alternatives]
-    return Place(choice(token), tuple(choice(one) for one in others))
+    return [choice(one) for one in (token, *others)]
 
 
 def page(told: Sequence[Credit], beta: float) -> str:
@@ -116,7 +132,7 @@ def _episode(told: Credit, scale: float, beta: float) -> str:
     tokens = "".join(
         f'<span style="background:rgba({_GOOD if p.said.advantage >= 0 else _BAD}, '
         f'{0.75 * abs(p.said.advantage) / scale if scale else 0.0:.3f})" '
-        f'title="{escape(_details(p, beta), quote=True)}">{escape(p.said.text)}</span>'
+        f'title="{escape(_details(p, beta), quote=True)}">{escape(p.text) or "&#8203;"}</span>'
         for p in told.places
     )
     return (

@@ -147,6 +147,7 @@ def _front(axis: Any, policies: Sequence[Guided]) -> None:
             fontsize=8, color="#555555",
         )  # fmt: skip
     axis.plot([e.kl for e in rows], [e.predicted for e in rows], color=_BLUE, lw=0.8)
+    axis.margins(y=0.12)  # room for the numbers
     axis.set_title("reward the gate predicts; numbers: β", fontsize=9, loc="left")
     axis.set_xlabel("KL from the base model, nats per episode")
     axis.grid(alpha=0.25)
@@ -156,10 +157,10 @@ def _spread(axis: Any, found: Diagnosis) -> None:
     names = [f"{row.beta:g}" for row in found.policies]
     axis.plot(names, [row.effective for row in found.policies], "o-", color=_BLUE)
     axis.set_ylabel("exp(entropy), tokens a place", color=_BLUE)
-    axis.set_ylim(bottom=0)
+    axis.set_ylim(0, 1.1 * max(row.effective for row in found.policies))
     other = axis.twinx()
     other.plot(names, [row.covered for row in found.policies], "s--", color=_ORANGE, markersize=4)
-    other.set_ylim(0, 1.02)
+    other.set_ylim(0, 1.1)
     other.set_ylabel("share on tokens ever logged", color=_ORANGE)
     axis.set_title("choice left, and how much of it the log knows", fontsize=9, loc="left")
     axis.set_xlabel("β")

@@ -49,6 +49,8 @@ class _Committed:
     """Number in the names of the files."""
     columns: Mapping[str, str] = field(default_factory=dict)
     """Type of each column, set by the first row."""
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    """Columns whose pieces are all of one size, which can be taken as rows of a table."""
 
 
 class ReplayMemory:
@@ -113,7 +115,8 @@ class ReplayMemory:
             )
         self._write(now, new)
         total = now.rows + len(new)
-        self._commit(replace(now, rows=total, written=total))
+        sizes = {name: size for name in now.columns if (size := _common_size(name, now, new))}
+        self._commit(replace(now, rows=total, written=total, sizes=sizes))
         self._compact()
         return [n % now.capacity if now.capacity else n for n in range(now.rows, total)]
 
@@ -127,23 +130,35 @@ class ReplayMemory:
         Raises:
             IndexError: no such row.
         """
+        columns = [_split(*column) for column in self.gather(indices).values()]
+        names = tuple(self._now.columns)
+        return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+    def gather(self, indices: Sequence[int]) -> dict[str, tuple[NDArray[Any], NDArray[np.int64]]]:
+        """Copies of the rows `indices` by column: their pieces end to end, and the B sizes.
+
+        Raises:
+            IndexError: no such row.
+        """
         wanted = np.asarray(indices, np.int64)
         if not len(wanted):
-            return []
+            return {}
         if wanted.min() < 0 or wanted.max() >= len(self):
             raise IndexError(f"the replay memory holds rows 0 to {len(self) - 1}")
         places = self._places(wanted)
         ends = self._ends()
-        stops = ends[places]
-        starts = np.where(places[:, None] > 0, ends[places - 1], 0)
-        made: list[dict[str, NDArray[Any]]] = [{} for _ in indices]
+        stops = ends.take(places, axis=0)  # (B, columns)
+        sizes = stops - ends.take(places - 1, axis=0, mode="clip") * (places > 0)[:, None]
+        made = {}
         for number, (name, kind) in enumerate(self._now.columns.items()):
-            sizes = stops[:, number] - starts[:, number]
-            cuts = np.cumsum(sizes)
-            shift = np.repeat(starts[:, number] - (cuts - sizes), sizes)
-            flat = self._map(name, np.dtype(kind))[shift + np.arange(len(shift))]
-            for row, stop, size in zip(made, cuts.tolist(), sizes.tolist(), strict=True):
-                row[name] = flat[stop - size : stop]
+            values, each = self._map(name, np.dtype(kind)), sizes[:, number]
+            if common := self._now.sizes.get(name):
+                table = values[: len(ends) * common].reshape(-1, common)
+                found = table.take(places, axis=0).reshape(-1)
+            else:
+                shift = np.repeat(stops[:, number] - each.cumsum(), each)
+                found = values.take(shift + np.arange(len(shift)))
+            made[name] = found, each
         return made
 
     def rewind(self, count: int) -> None:
@@ -268,8 +283,22 @@ class ReplayMemory:
             items = file.stat().st_size // kind.itemsize
             # A file without a single item cannot be mapped.
             empty: NDArray[Any] = np.empty(0, kind)
-            self._maps[name] = np.memmap(file, kind, "r", shape=(items,)) if items else empty
+            found = np.memmap(file, kind, "r", shape=(items,)) if items else empty
+            # The plain array is the same pages, and cheaper to index.
+            self._maps[name] = np.asarray(found)
         return self._maps[name]
+
+
+def _split(values: NDArray[Any], sizes: NDArray[np.int64]) -> list[NDArray[Any]]:
+    """The B pieces that stand end to end in `values`."""
+    stops = sizes.cumsum().tolist()
+    return [values[stop - size : stop] for stop, size in zip(stops, sizes.tolist(), strict=True)]
+
+
+def _common_size(name: str, now: _Committed, new: Sequence[Row]) -> int:
+    """Size above 0 of every piece of a column, those of `new` included; 0 if they differ."""
+    size = now.sizes.get(name, 0) if now.rows else len(new[0][name])
+    return size if all(len(row[name]) == size for row in new) else 0
 
 
 def _require_layout(row: Row, columns: Mapping[str, str], number: int) -> None:

@@ -10,6 +10,8 @@ differences were added to. So rounding does not pile up, and a tree made from th
 is the same tree bit for bit, whatever its history.
 """
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -98,23 +100,34 @@ class SumTree:
         Raises:
             ValueError: all priorities are 0.
         """
+        return self._find(places, self._ends())
+
+    def _ends(self) -> NDArray[np.float64]:
+        """0, and where each node of the top ends."""
         top = self._levels[-1]
         ends = np.zeros(len(top) + 1)
         np.add.accumulate(top, out=ends[1:])
-        if ends[-1] == 0:
+        return ends
+
+    def _find(self, places: NDArray[np.float64], ends: NDArray[np.float64]) -> NDArray[np.int64]:
+        total = float(ends[-1])
+        if total == 0:
             raise ValueError("nothing can be found where every priority is 0")
-        inside = np.minimum(places, np.nextafter(ends[-1], 0))
-        nodes: NDArray[np.int64] = ends.searchsorted(inside, side="right") - 1
+        inside = np.minimum(places, math.nextafter(total, 0))
+        nodes: NDArray[np.int64] = ends.searchsorted(inside, side="right")
+        nodes -= 1
         inside -= ends.take(nodes)
-        rows = np.arange(len(places)) * WIDTH - 1
         for level in self._levels[-2::-1]:
             sums = level.take(nodes, axis=0) @ self._running  # (B, WIDTH)
             # Rounding may leave a place a hair outside its node; it stays within.
             np.minimum(inside, np.nextafter(sums[:, -1], 0), out=inside)
             child = (sums > inside[:, None]).argmax(axis=1)
-            nodes = nodes * WIDTH + child
+            nodes *= WIDTH
+            nodes += child
             if level is not self._levels[0]:
-                inside -= sums.reshape(-1).take(rows + child) * (child > 0)
+                before = sums.reshape(-1).take(np.arange(-1, sums.size - 1, WIDTH) + child)
+                before[child == 0] = 0
+                inside -= before
         return nodes
 
     def draw(self, uniforms: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -123,8 +136,10 @@ class SumTree:
         Every leaf is expected B · priority / total times, as in independent draws, and the number
         varies less.
         """
-        strips = np.arange(len(uniforms)) + uniforms
-        return self.find(strips * (self.total / max(1, len(uniforms))))
+        ends = self._ends()
+        places = np.arange(len(uniforms)) + uniforms
+        places *= float(ends[-1]) / max(1, len(uniforms))
+        return self._find(places, ends)
 
     @property
     def _leaves(self) -> NDArray[np.float64]:
@@ -133,12 +148,10 @@ class SumTree:
     def _set(self, indices: NDArray[np.int64], priorities: NDArray[np.float64]) -> None:
         leaves = self._levels[0].reshape(-1)
         if self._least is not None:
-            gone, come = leaves.take(indices), priorities
+            come = float(np.minimum.reduce(priorities))
             # The least is looked for anew, when asked, only once it may have been overwritten.
-            if np.minimum.reduce(gone) <= self._least or not np.minimum.reduce(come):
-                self._least = None
-            else:
-                self._least = min(self._least, float(np.minimum.reduce(come)))
+            kept = come > 0 and np.minimum.reduce(leaves.take(indices)) > self._least
+            self._least = min(self._least, come) if kept else None
         leaves[indices] = priorities
         nodes = indices
         for below, above in zip(self._levels, self._levels[1:], strict=False):

@@ -169,10 +169,10 @@ class Prioritised:
         if errors is None:
             raise _no_errors("this algorithm", "该算法")
         places = np.asarray(indices, np.int64)
-        priorities = (errors.cpu().numpy().astype(np.float64) + self.floor) ** self.exponent
+        priorities = np.add(errors.cpu().numpy(), self.floor, dtype=np.float64) ** self.exponent
         self._tree.update(places, priorities)
         self._fresh[places] = False
-        largest = float(priorities.max(initial=0.0))
+        largest = float(np.maximum.reduce(priorities))
         if largest > self._largest:
             self._largest = largest
             [fresh] = np.nonzero(self._fresh)

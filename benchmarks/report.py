@@ -18,6 +18,9 @@ from speaq.core.files import write_text
 PLACES = ("json", "folder", "cache")
 """Options that say where files go: they are this machine's affair and change no figure."""
 
+CASES = ("beta", "degree", "length", "steps")
+"""Numbers that say which case a row is of, rather than what was measured."""
+
 T95 = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26)
 """Student's t for 95 %, by degrees of freedom from 1."""
 
@@ -60,10 +63,10 @@ def write(arguments: argparse.Namespace, rows: Sequence[dict[str, Any]]) -> None
 
 
 def summary(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Rows alike in every text and in β belong together; their numbers are averaged."""
+    """Rows alike in every text and in `CASES` belong together; their numbers are averaged."""
     groups = defaultdict(list)
     for row in rows:
-        key = tuple((n, v) for n, v in row.items() if isinstance(v, str) or n == "beta")
+        key = tuple((n, v) for n, v in row.items() if isinstance(v, str) or n in CASES)
         groups[key].append(row)
     made = []
     for key, members in groups.items():

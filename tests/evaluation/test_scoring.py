@@ -79,18 +79,24 @@ def test_a_pass_says_of_every_token_what_its_definition_says(model, tmp_path):
     np.testing.assert_allclose(scores.rewards[:, 0], [vowels(each) for each in episodes])
 
 
-def test_the_gate_may_be_asked_for_doubly_robust(model):
+def test_the_gate_is_doubly_robust_or_what_it_is_asked_for(model):
     episodes, _ = generate_log(model, PROMPTS, 8, DECODING, seed=1)
     fresh = GateSettings(fresh=True)
-    plain, robust = (
+    robust, plain = (
         gate(model, episodes, [0.5], decoding=DECODING, reward=vowels, settings=settings)
-        for settings in (fresh, replace(fresh, estimator="dr"))
+        for settings in (fresh, replace(fresh, estimator="snips"))
     )
     assert (plain.estimator, robust.estimator) == ("snips", "dr")
     one, other = plain.row(0.5).estimate, robust.row(0.5).estimate
     assert (one.ess, one.kl) == (other.ess, other.kl)
     assert one.predicted != other.predicted
     assert one.low < other.predicted < one.high
+    # At β = 0 it is the log's own policy, whatever the estimator, and gains nothing.
+    mean = np.mean([vowels(each) for each in episodes])
+    base = robust.row(0.0).estimate
+    assert (base.gain, base.gain_low) == pytest.approx((0, 0), abs=1e-12)
+    assert base.low < mean < base.high
+    assert plain.row(0.0).estimate.predicted == pytest.approx(mean)
 
 
 def without_propensities(episodes):

@@ -46,8 +46,9 @@ class GateSettings:
     """The log was never learnt from, so every member may judge every episode."""
     reward: str = "feedback"
     """Name of a reward, or module:function."""
-    estimator: Estimator = "snips"
-    """snips: self-normalised importance sampling of turns. dr: doubly robust over tokens."""
+    estimator: Estimator = "dr"
+    """dr: doubly robust over tokens, the narrower wherever the head knows something. snips:
+    self-normalised importance sampling of turns, which asks the head nothing."""
 
     def __post_init__(self) -> None:
         require(
@@ -93,7 +94,7 @@ class Estimate:
     low: float
     high: float
     gain: float
-    """Predicted over what the log itself earned."""
+    """Predicted over what the log's policy earns, by the same estimator where that is β = 0."""
     gain_low: float
     """Lower end of the interval of the gain, from the same bootstrap draws."""
     ess: float
@@ -111,14 +112,14 @@ def estimates(
         EvidenceError: fewer than 5 groups; no interval could be trusted.
     """
     bootstrap = Bootstrap.over(groups, settings.draws, seed)
-    logged = self_normalised(np.ones_like(scores.rewards), scores.rewards)
+    folds = bootstrap.place % FOLDS
+    logged = _terms(scores, 0, settings, folds)
+    if scores.log_ratios[0].any():  # the log is of another policy than the first β's
+        logged = self_normalised(np.ones_like(scores.rewards), scores.rewards)
     rows = []
     for number, beta in enumerate(scores.betas):
         w = weights(scores.log_ratios[number])  # (N, J)
-        if settings.estimator == "dr":
-            terms = robust(scores.steps, number, bootstrap.place % FOLDS)
-        else:
-            terms = self_normalised(w, scores.rewards)
+        terms = _terms(scores, number, settings, folds)
         tail = expanded((1 - settings.level) / 2, bootstrap.degrees(w[:, -1]))
         predicted = bootstrap.interval(terms, tail)
         gain = bootstrap.interval(terms.minus(logged), tail)
@@ -135,6 +136,13 @@ def estimates(
             )
         )
     return rows
+
+
+def _terms(scores: Scores, number: int, settings: GateSettings, folds: NDArray[np.int64]) -> Terms:
+    """The summands of one β by the estimator that was asked for."""
+    if settings.estimator == "dr":
+        return robust(scores.steps, number, folds)
+    return self_normalised(weights(scores.log_ratios[number]), scores.rewards)
 
 
 def robust(steps: Steps, number: int, folds: NDArray[np.int64]) -> Terms:

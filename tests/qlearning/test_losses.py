@@ -22,6 +22,7 @@ from speaq.qlearning.ilql import (
 )
 from speaq.qlearning.mc import MonteCarlo
 from speaq.qlearning.operations import (
+    cloning,
     masked_mean,
     policy_logprobs,
     ridge,
@@ -325,6 +326,19 @@ def test_policy_logprobs_are_those_of_the_softmax():
     actions = torch.randint(0, 7, (2, 3))
     expected = torch.log_softmax(hidden @ table.T, -1).gather(-1, actions[..., None])[..., 0]
     torch.testing.assert_close(policy_logprobs(hidden, table, actions), expected)
+
+
+def test_cloning_is_the_weighted_cross_entropy_of_the_actions(ragged, random_head, view_of):
+    batch, hidden = ragged(3, [2, 4, 1])
+    table = torch.randn(7, 5)
+    view = view_of(Cloning(), batch, hidden, random_head("tied", 1), output_table=table)
+    weights = torch.rand(batch.actions.shape)
+    slow = [
+        float(weights[b, k] * torch.log_softmax(table @ hidden[b, k], -1)[batch.actions[b, k]])
+        for b, count in enumerate([2, 4, 1])
+        for k in range(count)
+    ]
+    close(cloning(view, weights), -average(slow))
 
 
 @torch.enable_grad()

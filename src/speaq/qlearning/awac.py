@@ -26,7 +26,7 @@ from speaq.qlearning.algorithm import View, total
 from speaq.qlearning.bootstrap import look_ahead, over_live_states
 from speaq.qlearning.contrast import require_different
 from speaq.qlearning.critics import TiedCritic
-from speaq.qlearning.operations import masked_mean, policy_logprobs, weighted_mean
+from speaq.qlearning.operations import cloning, weighted_mean
 
 
 @dataclass(frozen=True)
@@ -86,11 +86,10 @@ class AWAC:
             )
             advantage = (q_values - values[..., :-1]).mean(0)
             weights = torch.exp(self.beta * advantage).clamp(max=self.limit)
-        logprobs = policy_logprobs(view.hidden[:, :-1], view.output_table, batch.actions)
         return total(
             {
                 "critic": weighted_mean(0.5 * (q_values - target) ** 2, view.members),
-                "actor": -masked_mean(weights * logprobs, batch.action_mask),
+                "actor": cloning(view, weights),
             },
             q_values - target,
         )

@@ -45,7 +45,7 @@ from speaq.qlearning.bootstrap import (
 )
 from speaq.qlearning.critics import TiedCritic
 from speaq.qlearning.distributions import project, quantile_loss, require_within
-from speaq.qlearning.operations import masked_mean, policy_logprobs, ridge, weighted_mean
+from speaq.qlearning.operations import cloning, ridge, weighted_mean
 
 
 @dataclass(frozen=True)
@@ -147,8 +147,7 @@ class DQN:
         if self.ridge and not view.trains_policy:
             terms["ridge"] = self.ridge * ridge(view)
         if view.trains_policy and self.cloning:
-            logprobs = policy_logprobs(view.hidden[:, :-1], view.output_table, batch.actions)
-            terms["cloning"] = -self.cloning * masked_mean(logprobs, batch.action_mask)
+            terms["cloning"] = self.cloning * cloning(view)
         return total(terms, q_values - target)
 
     def _distributional(

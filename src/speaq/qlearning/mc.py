@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from speaq.qlearning.algorithm import View, total
-from speaq.qlearning.operations import masked_mean, policy_logprobs, ridge, weighted_mean
+from speaq.qlearning.operations import cloning, ridge, weighted_mean
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,7 @@ class MonteCarlo:
         if self.ridge and not view.trains_policy:
             terms["ridge"] = self.ridge * ridge(view)
         if view.trains_policy and self.cloning:
-            logprobs = policy_logprobs(view.hidden[:, :-1], view.output_table, view.batch.actions)
-            terms["cloning"] = -self.cloning * masked_mean(logprobs, view.batch.action_mask)
+            terms["cloning"] = self.cloning * cloning(view)
         return total(terms, q_values - returns)
 
 

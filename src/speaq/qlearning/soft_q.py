@@ -34,7 +34,7 @@ from speaq.core.settings import require
 from speaq.models.head import ValueHead
 from speaq.qlearning.algorithm import View, total
 from speaq.qlearning.bootstrap import log_mean_exp, look_ahead, over_live_states
-from speaq.qlearning.operations import masked_mean, policy_logprobs, ridge, weighted_mean
+from speaq.qlearning.operations import cloning, ridge, weighted_mean
 from speaq.training.batch import Batch
 
 
@@ -95,8 +95,7 @@ class SoftQ:
         if self.ridge and not view.trains_policy:
             terms["ridge"] = self.ridge * ridge(view)
         if view.trains_policy and self.cloning:
-            logprobs = policy_logprobs(view.hidden[:, :-1], view.output_table, batch.actions)
-            terms["cloning"] = -self.cloning * masked_mean(logprobs, batch.action_mask)
+            terms["cloning"] = self.cloning * cloning(view)
         return total(terms, error)
 
 

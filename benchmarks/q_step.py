@@ -5,9 +5,10 @@
 
 The whole model is trained in float32 on one batch of random episodes, a quarter of each a prompt:
 forward, backward, gradient clipping, AdamW. Every method runs in a process of its own, which
-reports its median step and its peak resident memory, interpreter and weights included; processes
-of all methods take turns `repeats` times, and a row holds medians. `wide` is an untrained Llama
-of 4 layers, 512 wide, with a vocabulary of 151,936.
+reports its median step and its peak resident memory, interpreter and weights included. Processes
+take turns: `sft` and `ilql` `repeats` times, the others once; a row holds medians, `runs` says of
+how many processes. `wide` is an untrained Llama of 4 layers, 512 wide, with a vocabulary of
+151,936.
 
     sft        cross-entropy on the reply as `transformers` makes it: the logits of all tokens
     ilql       speaq's ILQL at its defaults: twins, target heads, expectile, CQL on a sample of 256
@@ -51,7 +52,7 @@ def main() -> None:
     options.add_argument("--batch", type=int, default=4, help="episodes")
     options.add_argument("--tokens", type=int, default=128, help="tokens of an episode")
     options.add_argument("--steps", type=int, default=3, help="timed steps, after one untimed")
-    options.add_argument("--repeats", type=int, default=3, help="processes of each method")
+    options.add_argument("--repeats", type=int, default=3, help="processes of sft and ilql")
     options.add_argument("--threads", type=int, default=1)
     options.add_argument("--methods", nargs="+", default=[*OURS, *PEERS])
     options.add_argument("--peer-python", type=Path)
@@ -74,28 +75,33 @@ def main() -> None:
 def compared(model: str, seed: int, chosen: argparse.Namespace) -> list[dict[str, Any]]:
     """One row for each method; a peer that does not run is named, with why, and left out."""
     found: dict[str, list[dict[str, float]]] = {}
-    for _ in range(chosen.repeats):
+    for turn in range(chosen.repeats):
         for method in chosen.methods:
+            if turn and method not in ("sft", "ilql"):
+                continue
             try:
                 found.setdefault(method, []).append(apart(method, model, seed, chosen))
             except RuntimeError as error:
                 print(f"{method} on {model} was left out: {error}", file=sys.stderr)
-    base = found["sft"]
+            print(method, found.get(method), file=sys.stderr, flush=True)
+    middle = {
+        method: {name: median(run[name] for run in runs) for name in runs[0]}
+        for method, runs in found.items()
+        if runs
+    }
     rows = []
-    for method, runs in found.items():
-        if len(runs) == len(base):
-            pairs = list(zip(runs, base, strict=True))
-            rows.append(
-                {
-                    "seed": seed,
-                    "method": method,
-                    "model": model,
-                    "seconds": median(run["seconds"] for run in runs),
-                    "peak_mb": median(run["peak_mb"] for run in runs),
-                    "ratio_seconds": median(r["seconds"] / b["seconds"] for r, b in pairs),
-                    "ratio_peak": median(r["peak_mb"] / b["peak_mb"] for r, b in pairs),
-                }
-            )
+    for method, figures in middle.items():
+        rows.append(
+            {
+                "seed": seed,
+                "method": method,
+                "model": model,
+                **figures,
+                "ratio_seconds": figures["seconds"] / middle["sft"]["seconds"],
+                "ratio_peak": figures["peak_mb"] / middle["sft"]["peak_mb"],
+                "runs": len(found[method]),
+            }
+        )
     return rows
 
 

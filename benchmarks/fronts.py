@@ -19,8 +19,7 @@ KL(policy ‖ base) in nats per reply, exact at every state the measured replies
 `--minutes-each` bounds the training of DPO and KTO; without it they get the time that filtered
 cloning took. speaq's methods stop after their own 120 steps; `seconds` are each method's own, for
 speaq with a third of the hidden states' computation, which the three share. `gate` says whether
-the gate would have promoted the strength, `predicted` what it had foreseen for `dae`, by SNIPS
-and by DR.
+the gate would have promoted the strength, and `predicted` what it had foreseen for `dae`.
 
 Everything is kept under `--folder` and continued from there; `--minutes` begins nothing new after
 that long, and what is there is written. Rows: `seed, rubric, method, beta, reward, reward_low,
@@ -47,7 +46,6 @@ from speaq.core.files import replacing_file, write_text
 from speaq.core.seeds import generator
 from speaq.environments.collecting import collect
 from speaq.environments.raters import RUBRICS, rated
-from speaq.evaluation.estimate import GateSettings
 from speaq.evaluation.gate import gate
 from speaq.evaluation.measure import measure
 from speaq.experience.episode import Episode
@@ -63,7 +61,7 @@ DECODING = Decoding(temperature=0.8, max_new_tokens=32)
 LOGGED = 40
 """Prompts of the log; the others measure."""
 SPEAQ = ("dae", "mc", "ilql")
-GRID = tuple(2.0**power for power in range(9))
+GRID = tuple(2.0**power for power in range(2, 9))
 NATS = (1.0, 4.0)
 """KL at which speaq's methods are measured."""
 
@@ -321,7 +319,7 @@ class Notes:
 
 def strengths(model: LanguageModel, log: Sequence[Episode], seed: int) -> list[float]:
     """The β of the grid whose KL on the log's states, of some of its prompts, is nearest `NATS`."""
-    some = sorted({each.prompt for each in log})[:8]
+    some = sorted({each.prompt for each in log})[:6]
     part = [each for each in log if each.prompt in some]
     report = gate(model, part, GRID, decoding=DECODING, seed=seed)
     kl = np.array([report.row(beta).estimate.kl for beta in GRID])
@@ -330,28 +328,18 @@ def strengths(model: LanguageModel, log: Sequence[Episode], seed: int) -> list[f
 
 
 def foreseen(run: Run, log: Sequence[Episode], betas: Sequence[float], seed: int) -> Row:
-    """What the gate says of each strength, from the whole log, by either estimator."""
-    found: dict[str, Row] = {f"{beta:g}": {} for beta in betas}
-    for estimator in ("snips", "dr"):
-        report = gate(
-            run.model,
-            log,
-            betas,
-            decoding=DECODING,
-            settings=GateSettings(estimator=estimator),
-            folder=run.folder / "features",
-            seed=seed,
-        )
-        for beta in betas:
-            row = report.row(beta)
-            name = "predicted" if estimator == "snips" else "predicted_dr"
-            found[f"{beta:g}"] |= {
-                name: row.estimate.predicted,
-                f"{name}_low": row.estimate.low,
-                f"{name}_high": row.estimate.high,
-            }
-            if estimator == "snips":
-                found[f"{beta:g}"]["gate"] = row.verdict
+    """What the gate says of each strength, from the whole log."""
+    features = run.folder / "features"
+    report = gate(run.model, log, betas, decoding=DECODING, folder=features, seed=seed)
+    found = {}
+    for beta in betas:
+        row = report.row(beta)
+        found[f"{beta:g}"] = {
+            "predicted": row.estimate.predicted,
+            "predicted_low": row.estimate.low,
+            "predicted_high": row.estimate.high,
+            "gate": row.verdict,
+        }
     return found
 
 

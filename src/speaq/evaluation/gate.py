@@ -1,14 +1,16 @@
 """The gate: what each β would earn, with an interval, before anyone meets it.
 
-Off-policy evaluation by importance sampling. The guided policy π_β needs no sampling of its own:
-one pass over the log's states gives the probability of every logged token under every β. The
-weights are those of whole turns, clipped, self-normalised, and cumulative over an episode's turns
-(per-decision; Precup, Sutton and Singh 2000). Intervals come from a bootstrap over prompts, since
-replies to one prompt are not independent.
+Off-policy evaluation. The guided policy π_β needs no sampling of its own: one pass over the log's
+states gives the probability of every logged token under every β (`scoring`). Weights are clipped,
+self-normalised, and cumulative over an episode. With `estimator = "dr"` they weigh only what the
+value head did not foresee of each token (doubly robust; Jiang and Li 2016), with "snips" the
+rewards of whole turns (per-decision importance sampling; Precup, Sutton and Singh 2000). Intervals
+come from bootstraps over prompts, since replies to one prompt are not independent.
 
 An episode is judged only by members of the ensemble that never learnt from it (see
 `qlearning.crossfit`). What goes live is the mean of all members, which is less noisy than what
-was judged.
+was judged. The few numbers that put the head's values on the scale of π_β are fitted on the other
+prompts, whose members may have seen it: a constant that all of them share, not what it said.
 """
 
 import contextlib
@@ -62,7 +64,8 @@ def gate(
         seed: of the bootstrap.
 
     Raises:
-        EvidenceError: every member learnt from every episode, or there are too few prompts.
+        EvidenceError: every member learnt from every episode, there are too few prompts, or the
+            log has no propensities and cannot be one of the base policy.
         SettingsError: a β that is negative or overflows.
     """
     settings, decoding = settings or GateSettings(), decoding or Decoding()

@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from speaq.core.errors import SettingsError, StorageError
+from speaq.core.errors import DivergenceError, SettingsError, StorageError
 from speaq.core.runs import RunFolder
 from speaq.models.head import HeadSettings
 from speaq.qlearning.ilql import ILQL
@@ -16,6 +16,7 @@ from speaq.qlearning.learner import Learner
 from speaq.training.encoding import Encoded
 from speaq.training.features import cache_features
 from speaq.training.loop import LoopSettings, train
+from speaq.training.replay import batch_indices
 
 SETTINGS = LoopSettings(
     steps=12, batch_size=4, checkpoint_every=4, log_every=3, schedule="cosine", warmup=3
@@ -197,6 +198,22 @@ def test_a_loss_that_is_not_finite_keeps_the_last_good_weights(tmp_path, spoil, 
     saved = load_file(run.checkpoints()[-1] / "state.safetensors")
     assert torch.isfinite(saved["module.place.weight"]).all()
     assert torch.isfinite(task.place.weight).all()
+
+
+def test_what_is_not_sound_is_never_kept(tmp_path):
+    """The check comes before the checkpoint it is about, with that step's episodes."""
+    task, run, seen = Parabola(), RunFolder(tmp_path, {}), []
+
+    def require_sound(indices):
+        seen.append(list(indices))
+        if len(seen) == 3:
+            raise DivergenceError("no", "不")
+
+    settings = LoopSettings(steps=12, checkpoint_every=2, batch_size=4)
+    with pytest.raises(DivergenceError):
+        train(task, 5, settings, run, seed=0, require_sound=require_sound)
+    assert [each.name for each in run.checkpoints()] == ["step-00000004"]
+    assert seen == [batch_indices(0, step, 4, 5) for step in (1, 3, 5)]
 
 
 def test_after_step_is_called_once_per_step(tmp_path):

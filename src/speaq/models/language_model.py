@@ -132,7 +132,7 @@ class LanguageModel:
             raise self._changed_logits()
         return found
 
-    @cached_property
+    @property
     def opening(self) -> tuple[int, ...]:
         """What an encoder–decoder model's decoder begins with: its start token, and the token that
         its generation settings force next (BART's start of text, M2M's target language).

@@ -147,18 +147,17 @@ class ReplayMemory:
             raise IndexError(f"the replay memory holds rows 0 to {len(self) - 1}")
         places = self._places(wanted)
         ends = self._ends()
-        stops = ends.take(places, axis=0)  # (B, columns)
-        sizes = stops - ends.take(places - 1, axis=0, mode="clip") * (places > 0)[:, None]
         made = {}
         for number, (name, kind) in enumerate(self._now.columns.items()):
-            values, each = self._map(name, np.dtype(kind)), sizes[:, number]
-            if common := self._now.sizes.get(name):
-                table = values[: len(ends) * common].reshape(-1, common)
-                found = table.take(places, axis=0).reshape(-1)
+            values = self._map(name, np.dtype(kind))
+            if size := self._now.sizes.get(name):
+                table = values[: len(ends) * size].reshape(-1, size)
+                made[name] = table.take(places, axis=0).reshape(-1), np.full(len(places), size)
             else:
-                shift = np.repeat(stops[:, number] - each.cumsum(), each)
-                found = values.take(shift + np.arange(len(shift)))
-            made[name] = found, each
+                stops = ends[places, number]
+                sizes = stops - np.where(places > 0, ends[places - 1, number], 0)
+                shift = np.repeat(stops - sizes.cumsum(), sizes)
+                made[name] = values.take(shift + np.arange(len(shift))), sizes
         return made
 
     def rewind(self, count: int) -> None:

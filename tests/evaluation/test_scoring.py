@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from speaq.core.errors import EvidenceError
 from speaq.environments.logs import generate_log
 from speaq.evaluation.estimate import GateSettings
 from speaq.evaluation.gate import gate
@@ -107,28 +106,27 @@ def without_propensities(episodes):
 
 
 @pytest.mark.parametrize(("temperature", "how"), [(0.3, "more likely"), (3.0, "less likely")])
-def test_a_log_of_unknown_origin_is_not_estimated(tiny, with_random_head, temperature, how):
-    """No propensities, and drawn otherwise than the gate is told: the log itself gives it away."""
+def test_a_log_of_unknown_origin_gives_itself_away(tiny, with_random_head, temperature, how):
+    """No propensities, and drawn otherwise than the gate is told: the report says so."""
     model = with_random_head(tiny, HeadSettings(), scale=0.0)
     with torch.no_grad():  # a model that is sure of something, unlike one fresh from its seed
         model = replace(model, causal=sure(model.causal))
     drawn = replace(DECODING, temperature=temperature)
-    episodes, _ = generate_log(model, PROMPTS, 8, drawn, seed=1)
-    settings = GateSettings(fresh=True)
-    with pytest.raises(EvidenceError, match=how):
-        gate(
-            model,
-            without_propensities(episodes),
-            [1.0],
-            decoding=DECODING,
-            reward=vowels,
-            settings=settings,
-        )
-    # With propensities, or with the decoding it was drawn with, there is nothing to refuse.
-    gate(model, episodes, [1.0], decoding=DECODING, reward=vowels, settings=settings)
-    unknown = without_propensities(episodes)
-    report = gate(model, unknown, [1.0], decoding=drawn, reward=vowels, settings=settings)
-    assert report.recovered
+    known, _ = generate_log(model, PROMPTS, 8, drawn, seed=1)
+    unknown = without_propensities(known)
+
+    def said(episodes, decoding):
+        settings = GateSettings(fresh=True)
+        return gate(model, episodes, [1.0], decoding=decoding, reward=vowels, settings=settings)
+
+    strange = said(unknown, DECODING)
+    assert strange.recovered
+    assert (strange.strangeness > 0) == (how == "less likely")
+    assert f"{abs(strange.strangeness):.2f} nats {how}" in str(strange)
+    # With propensities, or with the decoding it was drawn with, there is nothing to doubt.
+    for report in (said(known, DECODING), said(unknown, drawn)):
+        assert report.strangeness == 0
+        assert "nats" not in str(report)
 
 
 def sure(causal):

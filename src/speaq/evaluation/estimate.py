@@ -83,6 +83,8 @@ class Scores:
     kl: Floats  # (G, N) nats per episode
     rewards: Floats  # (N, J)
     steps: Steps
+    strangeness: float = 0.0
+    """Nats a token by which a log without propensities is not the base policy's; see `scoring`."""
 
 
 @dataclass(frozen=True)

@@ -64,8 +64,7 @@ def gate(
         seed: of the bootstrap.
 
     Raises:
-        EvidenceError: every member learnt from every episode, there are too few prompts, or the
-            log has no propensities and cannot be one of the base policy.
+        EvidenceError: every member learnt from every episode, or there are too few prompts.
         SettingsError: a β that is negative or overflows.
     """
     settings, decoding = settings or GateSettings(), decoding or Decoding()
@@ -87,6 +86,7 @@ def gate(
         prompts=len(set(groups)),
         level=settings.level,
         estimator=settings.estimator,
+        strangeness=scores.strangeness,
         recovered=bool(any(np.isnan(each.behaviour_logprobs).any() for each in encoded)),
         data=fingerprint(episodes),
         decoding=asdict(decoding),

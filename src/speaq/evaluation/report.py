@@ -45,6 +45,9 @@ class GateReport:
     decoding: dict[str, Any]
     estimator: str = "snips"
     """How rewards were predicted; see `off_policy`."""
+    strangeness: float = 0.0
+    """Nats a token by which recovered propensities are not those of what wrote the log; 0 if they
+    may be."""
 
     @property
     def best_beta(self) -> float:
@@ -112,7 +115,26 @@ class GateReport:
                 f"{e.beta:>6g} {e.predicted:>10.3f} {interval:>20} {e.ess:>9.0f} {e.kl:>7.2f}"
                 f"  {row.reason}"
             )
-        return "\n".join(lines)
+        return "\n".join([*lines, *self._doubts()])
+
+    def _doubts(self) -> list[str]:
+        """What cannot be estimated from this log, if anything."""
+        if not self.strangeness:
+            return []
+        nats = abs(self.strangeness)
+        less = ("less", "低") if self.strangeness > 0 else ("more", "高")
+        return [
+            say(
+                "The log holds no propensities, and its tokens are "
+                f"{nats:.2f} nats {less[0]} likely than the base model's own would be: another "
+                "model or decoding wrote them. What a candidate would earn cannot be estimated "
+                "from it; the figures hold for the log's replies only. Give the gate the decoding "
+                "of the log, a log with propensities, or one sampled from the base model.",
+                "日志没有记录概率，且其词元的对数概率比基础模型自己采样时"
+                f"{less[1]} {nats:.2f} nats：它们由其他模型或解码方式写成。由此无法估计候选模型的收益，以上数字只对日志中的回复成立。"
+                "请给闸门日志所用的解码设置、带概率的日志，或由基础模型采样的日志。",
+            )
+        ]
 
 
 def _estimate(row: Mapping[str, Any]) -> Estimate:

@@ -97,9 +97,6 @@ def score(
         use: (M, N) bool, which members of the head may judge which episode.
         grid: G values of β, the first of them 0.
         decoding: how replies were and will be drawn.
-
-    Raises:
-        EvidenceError: propensities are missing and cannot have been the base model's.
     """
     model = model.for_batches()
     device = model.output_table.device
@@ -128,7 +125,6 @@ def _scores(found: _Pass, encoded: Sequence[Encoded], grid: Sequence[float]) -> 
         rewards[index, :count], mask[index, :count] = each.rewards, True
         turns[index, :count] = each.turn_ids
         unknown[index, :count] = np.isnan(each.behaviour_logprobs)
-    _require_own(found.surprise[unknown], found.variance[unknown])
     if not _is_base_policy(found.drift.sum(1), mask.sum(1)):
         found.moved += found.drift
     return Scores(
@@ -137,6 +133,7 @@ def _scores(found: _Pass, encoded: Sequence[Encoded], grid: Sequence[float]) -> 
         kl=found.kl,
         rewards=_by_turn(rewards, turns),
         steps=Steps(found.moved, rewards, mask, found.values, found.advantages, found.means),
+        strangeness=_strangeness(found.surprise[unknown], found.variance[unknown]),
     )
 
 
@@ -182,28 +179,16 @@ def _is_base_policy(drift: np.ndarray, tokens: np.ndarray) -> bool:
     return bool(np.sqrt((drift**2 / tokens).mean()) < ROUNDING)
 
 
-def _require_own(surprise: np.ndarray, variance: np.ndarray) -> None:
-    """Refuse a log whose tokens without propensity, (n,), the base policy did not draw.
+def _strangeness(surprise: np.ndarray, variance: np.ndarray) -> float:
+    """Nats by which tokens without propensity, (n,), are less likely than π_0's own would be.
 
-    Had it, their mean log-probability would be the mean negative entropy of their states.
-
-    Raises:
-        EvidenceError: it is not, by far more than chance and rounding allow.
+    Had π_0 drawn them, their mean log-probability would be the mean negative entropy of their
+    states. 0 where it is, up to what chance and rounding explain.
     """
     if not len(surprise):
-        return
+        return 0.0
     mean, error = surprise.mean(), np.sqrt(variance.sum()) / len(surprise)
-    if abs(mean) > ROUNDING and abs(mean) > STRANGE * error:
-        less = ("less", "更小") if mean > 0 else ("more", "更大")
-        raise EvidenceError(
-            f"the log holds no propensities, and its tokens are {abs(mean):.2f} nats {less[0]} "
-            "likely than the base model's own would be: another model or decoding wrote them, and "
-            "what a candidate would earn cannot be estimated. Give the gate the decoding of the "
-            "log, a log with propensities, or one sampled from the base model.",
-            f"日志没有记录概率，且其词元的可能性比基础模型自己采样时{less[1]}"
-            f"（相差 {abs(mean):.2f} nats）：它们由其他模型或解码方式写成，无法估计候选模型的收益。"
-            "请给闸门日志所用的解码设置、带概率的日志，或由基础模型采样的日志。",
-        )
+    return float(mean) if abs(mean) > max(ROUNDING, STRANGE * error) else 0.0
 
 
 def _say(

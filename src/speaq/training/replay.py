@@ -153,7 +153,8 @@ class Prioritised:
         if self._block is None or self._block[:2] != (number, batch_size):
             stream = generator(self.seed, "replay", number)
             self._block = number, batch_size, stream.random((_STEPS_AT_ONCE, batch_size))
-        return self._block[2][place]
+        uniforms: NDArray[np.float64] = self._block[2][place]
+        return uniforms
 
     def beta(self, step: int) -> float:
         """β at `step`, counted from 0."""

@@ -131,7 +131,8 @@ class GateReport:
                 "from it; the figures hold for the log's replies only. Give the gate the decoding "
                 "of the log, a log with propensities, or one sampled from the base model.",
                 "日志没有记录概率，且其词元的对数概率比基础模型自己采样时"
-                f"{less[1]} {nats:.2f} nats：它们由其他模型或解码方式写成。由此无法估计候选模型的收益，以上数字只对日志中的回复成立。"
+                f"{less[1]} {nats:.2f} nats：它们由其他模型或解码方式写成。"
+                "由此无法估计候选模型的收益，以上数字只对日志中的回复成立。"
                 "请给闸门日志所用的解码设置、带概率的日志，或由基础模型采样的日志。",
             )
         ]

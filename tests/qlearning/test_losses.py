@@ -259,13 +259,36 @@ def test_twins_by_hand():
 
 
 def test_direct_advantage_by_hand():
-    advantages = torch.tensor([[[1.0, 2.0], [5.0, 0.0]]])
-    values = torch.tensor([[0.5, 100.0]])
-    rewards = torch.tensor([[0.0, 8.0], [0.0, 0.0]])
-    gammas = torch.tensor([1.0, 0.5])
+    accounts, values = torch.tensor([[1.0 + 0.5 * 2.0, 5.0]]), torch.tensor([[0.5, 100.0]])
+    returns = torch.tensor([0.5 * 8.0, 0.0])
     seen = torch.tensor([[True, False]])
-    # gap = (0-1) + ½(8-2) - 0.5 = 1.5
-    close(dae_loss(advantages, values, rewards, gammas, seen), 0.5 * 1.5**2)
+    # gap = 4 - 2 - 0.5 = 1.5
+    close(dae_loss(accounts, values, returns, seen), 0.5 * 1.5**2)
+
+
+@torch.enable_grad()
+@pytest.mark.parametrize("kind", ["tied", "low-rank"])
+@pytest.mark.parametrize("centred", [False, True])
+@pytest.mark.parametrize("largest", [0, 1 << 26])
+def test_accounts_are_sums_of_advantages(
+    ragged, random_head, view_of, monkeypatch, kind, centred, largest
+):
+    """Values, and gradients of head and states, by whichever way they are summed."""
+    monkeypatch.setattr("speaq.qlearning.algorithm.OUTER_ELEMENTS", largest)
+    batch, hidden = ragged(4, [3, 1, 5], members=2)
+    hidden.requires_grad_(True)
+    head = random_head(kind, 2)
+    centres = torch.randn(3, 5, 5) if centred and kind == "tied" else None
+    view = view_of(MonteCarlo(), batch, hidden, head, centres=centres)
+    powers = torch.tensor([1.0, 0.5, 0.25, 0.125, 0.1])
+    slow = (view.advantages(head) * powers * batch.action_mask).sum(-1)
+    fast = view.accounts(head, powers)
+    torch.testing.assert_close(fast, slow, atol=1e-5, rtol=1e-5)
+    leaves, weights = [hidden, *head.advantage_parameters()], torch.randn(2, 3)
+    found = torch.autograd.grad((weights * fast).sum(), leaves)
+    expected = torch.autograd.grad((weights * slow).sum(), leaves)
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-5)
 
 
 def test_conservatism_is_the_log_of_the_vocabulary_when_all_are_alike(random_head):
@@ -279,7 +302,7 @@ def test_conservatism_is_the_log_of_the_vocabulary_when_all_are_alike(random_hea
 
 def test_conservatism_prefers_what_the_log_did(random_head):
     head = random_head("linear", 2)
-    states, actions = torch.randn(3, 5), torch.tensor([0, 3, 6])
+    states, actions = torch.eye(5)[:3], torch.tensor([0, 3, 6])  # none moves another's scores
     with torch.enable_grad():
         conservatism(head, states, actions, relative=False).mean().backward()
     with torch.no_grad():

@@ -12,6 +12,9 @@ from torch import Tensor, nn
 from speaq.models.head import ValueHead
 from speaq.training.batch import Batch
 
+OUTER_ELEMENTS = 1 << 26
+"""Largest sum of outer products of a batch, 256 MB in float32."""
+
 
 @dataclass(frozen=True, slots=True)
 class View:
@@ -65,6 +68,26 @@ class View:
         states = self.hidden[:, :-1].reshape(B * K, -1)
         centres = None if self.centres is None else self.centres.reshape(B * K, -1)
         return head.advantages_at(states, self.batch.actions.reshape(-1), centres).view(-1, B, K)
+
+    def accounts(self, head: ValueHead, powers: Tensor) -> Tensor:
+        """Σ_k w_k A(s_k, a_k) over each episode, of every member of `head`: (K,) w -> (M, B).
+
+        A tied head's A is u · P h, with u the token's vector and P the member's projection. So the
+        sum is ⟨P, Σ_k w_k u_k h_kᵀ⟩: what has the size of the reply is summed once for all members.
+        """
+        batch = self.batch
+        B, D = len(batch.actions), self.hidden.shape[-1]
+        if head.settings.kind != "tied" or B * D * D > OUTER_ELEMENTS:
+            advantages = self.advantages(head).masked_fill(~batch.action_mask, 0.0)
+            return (advantages * powers).sum(-1)
+        vectors = head.output_table[batch.actions]  # (B, K, D)
+        if self.centres is not None:
+            vectors = vectors - self.centres
+        weights = (powers * batch.action_mask)[..., None]
+        # Cheap enough to be exact where other products are made in half precision.
+        with torch.autocast(vectors.device.type, enabled=False):
+            outer = (weights * vectors).transpose(1, 2) @ self.hidden[:, :-1]  # (B, D, D)
+            return head.projection.flatten(1) @ outer.flatten(1).T
 
     def q_values(self, head: ValueHead) -> Tensor:
         """Q(s_k, a_k) = V(s_k) + A(s_k, a_k) of every member of `head`: (M, B, K)."""

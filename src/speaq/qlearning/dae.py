@@ -55,28 +55,26 @@ class DirectAdvantage:
     def loss(self, view: View) -> tuple[Tensor, dict[str, Tensor]]:
         """½(Σ_k γ^k (r_k - A_k) - V(s_0))², mean over the episodes each member may see."""
         batch = view.batch
-        advantages = view.advantages(view.head).masked_fill(~batch.action_mask, 0.0)
-        values = view.values(view.head.state_values)[..., 0]
         power = torch.arange(batch.rewards.shape[1], device=batch.rewards.device)
         gammas = self.discount ** power.float()
-        terms = {"dae": dae_loss(advantages, values, batch.rewards, gammas, batch.member_mask)}
+        accounts = view.accounts(view.head, gammas)
+        values = view.head.values(view.hidden[:, 0])
+        returns = (batch.rewards * gammas).sum(-1)
+        terms = {"dae": dae_loss(accounts, values, returns, batch.member_mask)}
         if self.ridge:
             terms["ridge"] = self.ridge * ridge(view)
         return total(terms)
 
 
-def dae_loss(
-    advantages: Tensor, values: Tensor, rewards: Tensor, gammas: Tensor, seen: Tensor
-) -> Tensor:
+def dae_loss(accounts: Tensor, values: Tensor, returns: Tensor, seen: Tensor) -> Tensor:
     """Half the mean squared gap between returns and their account.
 
     Args:
-        advantages: (M, B, K), 0 on padding.
+        accounts: (M, B) Σ_k γ^k A(s_k, a_k).
         values: (M, B) of the first state.
-        rewards: (B, K).
-        gammas: (K,) γ^k.
+        returns: (B,) Σ_k γ^k r_k.
         seen: (M, B) bool, the episodes each member may learn from.
     """
-    gap = ((rewards - advantages) * gammas).sum(-1) - values
+    gap = returns - accounts - values
     kept = torch.where(seen, 0.5 * gap**2, 0.0).sum(1) / seen.sum(1).clamp(min=1)
     return kept.mean()

@@ -77,6 +77,7 @@ def main(file: Path) -> None:
         gradient_checkpointing=False,
         save_strategy="no",
         report_to="none",
+        disable_tqdm=True,
         logging_steps=5,
         seed=job["seed"],
         beta=job["beta"],

@@ -149,6 +149,18 @@ def test_a_source_is_read_once_and_a_reply_does_not_depend_on_its_batch(two_halv
     assert [each.token_ids for each in alone] == [each.token_ids for each in together[12:]]
 
 
+def test_what_was_first_looked_at_while_sampling_can_be_learnt_with(two_halves):
+    model = two_halves("marian")
+    prompt = model.encode_prompt("ab")
+    drawn = sample(model, [prompt], 1, Decoding(max_new_tokens=4), seed=0)[0]
+    head = model.with_head(HeadSettings()).require_head()
+    tokens = torch.tensor([[*model.opening, *drawn.token_ids]])
+    with torch.no_grad():
+        states = model.hidden_states(tokens, source=torch.tensor([prompt]))[0, :-1]
+    head.advantages_at(states, torch.tensor(drawn.token_ids)).sum().backward()
+    assert head.projection.grad.abs().sum() > 0
+
+
 def test_serving_draws_and_explains_the_same_policy(two_halves, with_random_head):
     model = with_random_head(two_halves("marian"), HeadSettings("linear"))
     prompt = model.encode_prompt("bad")

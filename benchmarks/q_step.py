@@ -7,8 +7,8 @@ The whole model is trained in float32 on one batch of random episodes, a quarter
 forward, backward, gradient clipping, AdamW. Every method runs in a process of its own, which
 reports its median step and its peak resident memory, interpreter and weights included. Processes
 take turns: `sft` and `ilql` `repeats` times, the others once; a row holds medians, `runs` says of
-how many processes. `wide` is an untrained Llama of 4 layers, 512 wide, with a vocabulary of
-151,936.
+how many processes. On one thread seconds are those of the CPU. `wide` is an untrained Llama of 4
+layers, 512 wide, with a vocabulary of 151,936.
 
     sft        cross-entropy on the reply as `transformers` makes it: the logits of all tokens
     ilql       speaq's ILQL at its defaults: twins, target heads, expectile, CQL on a sample of 256
@@ -30,13 +30,12 @@ import resource
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from report import parser, write
+from report import clock, parser, write
 
 import speaq
 
@@ -141,21 +140,24 @@ def one(method: str, chosen: argparse.Namespace) -> dict[str, float]:
 
 
 def stepped(
-    steps: int, parameters: Sequence[Any], loss: Callable[[], Any], after: Callable[[int], None]
+    chosen: argparse.Namespace,
+    parameters: Sequence[Any],
+    loss: Callable[[], Any],
+    after: Callable[[int], None],
 ) -> list[float]:
     """Seconds of each step of AdamW on what `loss` returns."""
     import torch
 
     optimiser = torch.optim.AdamW(parameters, lr=LR)
-    seconds = []
-    for step in range(steps):
-        start = time.perf_counter()
+    seconds, now = [], clock(chosen.threads)
+    for step in range(chosen.steps + 1):
+        start = now()
         optimiser.zero_grad(set_to_none=True)
         loss().backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimiser.step()
         after(step + 1)
-        seconds.append(time.perf_counter() - start)
+        seconds.append(now() - start)
     return seconds
 
 
@@ -225,7 +227,7 @@ def by_speaq(method: str, chosen: argparse.Namespace) -> list[float]:
         labels = tokens.clone()
         labels[:, : chosen.tokens // 4] = -100
         return stepped(
-            chosen.steps + 1,
+            chosen,
             list(model.causal.parameters()),
             lambda: model.causal(input_ids=tokens, labels=labels, use_cache=False).loss,
             lambda step: None,
@@ -237,9 +239,7 @@ def by_speaq(method: str, chosen: argparse.Namespace) -> list[float]:
     )
     parameters = [each for group in learner.parameters().values() for each in group]
     everything = range(len(encoded))
-    return stepped(
-        chosen.steps + 1, parameters, lambda: learner.loss(everything)[0], learner.after_step
-    )
+    return stepped(chosen, parameters, lambda: learner.loss(everything)[0], learner.after_step)
 
 
 def naive_loss(settings: Any, view: Any) -> tuple[Any, dict[str, Any]]:
@@ -299,13 +299,14 @@ def by_trl(method: str, chosen: argparse.Namespace) -> list[float]:
         for each in episodes(chosen, model.output_table.shape[0])
     ]
     seconds: list[float] = []
+    now = clock(chosen.threads)
 
     class Clock(TrainerCallback):  # type: ignore[misc]
         def on_step_begin(self, *_: Any, **__: Any) -> None:
-            self.start = time.perf_counter()
+            self.start = now()
 
         def on_step_end(self, *_: Any, **__: Any) -> None:
-            seconds.append(time.perf_counter() - self.start)
+            seconds.append(now() - self.start)
 
     with tempfile.TemporaryDirectory() as folder:
         settings = SFTConfig(
@@ -375,7 +376,7 @@ def by_agilerl(method: str, chosen: argparse.Namespace) -> list[float]:
     }
     weights = {"awac_weight": 1.0, "v_loss_weight": 1.0, "q_loss_weight": 1.0}
     return stepped(
-        chosen.steps + 1,
+        chosen,
         list(agent.parameters()),
         lambda: agent.get_loss(batch, cql_loss_weight=0.1, **weights)[0],
         lambda step: agent.soft_update(),

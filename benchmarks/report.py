@@ -6,8 +6,9 @@ import math
 import os
 import platform
 import sys
+import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from statistics import mean, stdev
@@ -33,6 +34,12 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     made.add_argument("--seeds", type=int, nargs="+", default=[0])
     made.add_argument("--json", type=Path, help="where to write settings, machine and rows")
     return made
+
+
+def clock(threads: int) -> Callable[[], float]:
+    """What to take seconds with: on one thread the CPU's own, which a busy machine does not
+    stretch as it does those on the wall; on several the wall's, as waiting threads may spin."""
+    return time.process_time if threads == 1 else time.perf_counter
 
 
 def machine() -> dict[str, Any]:

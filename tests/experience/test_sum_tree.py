@@ -112,9 +112,29 @@ def test_drawing_is_unbiased():
     np.testing.assert_allclose(counts / 1000, 3 * values / values.sum(), atol=2e-3)
 
 
+@given(
+    st.lists(WHOLE, min_size=1, max_size=40),
+    st.lists(st.lists(st.tuples(st.integers(0, 39), WHOLE), max_size=4), max_size=8),
+)
+@sized
+def test_the_least_is_known_after_every_update(values, updates):
+    tree, now = SumTree(values), list(values)
+    for pairs in updates:
+        assert tree.least == min([value for value in now if value], default=np.inf)
+        for place, value in pairs:
+            now[place % len(now)] = value
+        places = np.array([place % len(now) for place, _ in pairs], np.int64)
+        tree.update(places, [value for _, value in pairs])
+    tree.append([0.0, 0.5])
+    assert tree.least == 0.5
+    assert tree.priorities.tolist() == [*now, 0.0, 0.5]
+
+
 def test_of_equal_indices_the_last_counts():
-    tree = SumTree([1.0, 1.0])
-    tree.update(np.array([0, 0, 0]), [5.0, 6.0, 2.0])
+    tree = SumTree([3.0, 1.0])
+    assert tree.least == 1.0
+    tree.update(np.array([0, 0, 0]), [5.0, 0.5, 2.0])
+    assert tree.least == 1.0
     assert tree.priorities.tolist() == [2.0, 1.0]
     assert tree.total == 3.0
     assert tree.at(np.array([1, 0])).tolist() == [1.0, 2.0]

@@ -1,5 +1,6 @@
 """Prioritised replay and the algorithms: who can be trained with it, and what its weights do."""
 
+import copy
 from dataclasses import replace
 from importlib.metadata import entry_points
 
@@ -10,6 +11,8 @@ from speaq.core.errors import SettingsError
 from speaq.core.registry import load
 from speaq.core.runs import RunFolder
 from speaq.experience.episode import Episode, Turn
+from speaq.models.head import HeadSettings
+from speaq.qlearning.dqn import DQN
 from speaq.qlearning.learn import learn
 from speaq.qlearning.learner import Learner
 from speaq.training.loop import LoopSettings
@@ -87,6 +90,22 @@ def test_members_by_hand(ragged, random_head, view_of):
     weights = replace(view, importance=torch.tensor([0.5, 2.0])).members
     expected = [[[0.125] * 3, [0.5, 0, 0]], [[0.0] * 3, [2.0, 0, 0]]]
     torch.testing.assert_close(weights, torch.tensor(expected))
+
+
+def test_the_learner_hands_the_weights_on(tiny, encoded):
+    episodes = [encoded([9, 5, 6], [1, 2], [0.0, 3.0]), encoded([9, 7], [1], [-1.0])]
+    model = copy.copy(tiny)
+    model.causal = copy.deepcopy(tiny.causal).requires_grad_(False)
+    model.with_head(HeadSettings(kind="linear"))
+    task = Learner(model, DQN(cql=0, ridge=0), episodes, None, torch.ones(1, 2, dtype=torch.bool))
+
+    def loss(*weights):
+        return task.loss([0, 1], torch.tensor(weights) if weights else None)[0].item()
+
+    alone = loss(1.0, 0.0), loss(0.0, 1.0)
+    assert min(alone) > 0
+    assert loss() == pytest.approx(sum(alone))
+    assert loss(0.25, 2.0) == pytest.approx(0.25 * alone[0] + 2 * alone[1])
 
 
 @pytest.fixture

@@ -143,16 +143,18 @@ class ReplayMemory:
         wanted = np.asarray(indices, np.int64)
         if not len(wanted):
             return {}
-        if wanted.min() < 0 or wanted.max() >= len(self):
+        # Seen as unsigned, negative numbers are beyond every row.
+        if np.maximum.reduce(wanted.view(np.uint64)) >= len(self):
             raise IndexError(f"the replay memory holds rows 0 to {len(self) - 1}")
         places = self._places(wanted)
         ends = self._ends()
+        alike = {size: np.full(len(places), size) for size in set(self._now.sizes.values())}
         made = {}
         for number, (name, kind) in enumerate(self._now.columns.items()):
             values = self._map(name, np.dtype(kind))
             if size := self._now.sizes.get(name):
                 table = values[: len(ends) * size].reshape(-1, size)
-                made[name] = table.take(places, axis=0).reshape(-1), np.full(len(places), size)
+                made[name] = table.take(places, axis=0).reshape(-1), alike[size]
             else:
                 stops = ends[places, number]
                 sizes = stops - np.where(places > 0, ends[places - 1, number], 0)

@@ -147,12 +147,14 @@ class SumTree:
 
     def _set(self, indices: NDArray[np.int64], priorities: NDArray[np.float64]) -> None:
         leaves = self._levels[0].reshape(-1)
-        if self._least is not None:
-            come = float(np.minimum.reduce(priorities))
-            # The least is looked for anew, when asked, only once it may have been overwritten.
-            kept = come > 0 and np.minimum.reduce(leaves.take(indices)) > self._least
-            self._least = min(self._least, come) if kept else None
+        gone = leaves.take(indices)
         leaves[indices] = priorities
+        if self._least is not None:
+            # Read back, as of equal indices only the last one's priority stands. The least is
+            # looked for anew, when asked, only once it may have been overwritten.
+            come = float(np.minimum.reduce(leaves.take(indices)))
+            kept = come > 0 and np.minimum.reduce(gone) > self._least
+            self._least = min(self._least, come) if kept else None
         nodes = indices
         for below, above in zip(self._levels, self._levels[1:], strict=False):
             nodes = nodes >> self._shift

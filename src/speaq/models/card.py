@@ -44,7 +44,7 @@ def card(model: LanguageModel, causal: "PreTrainedModel", fingerprint: str) -> s
 def _what(model: LanguageModel, causal: "PreTrainedModel", fingerprint: str) -> Iterator[str]:
     yield say("## What it is", "## 这是什么")
     size = sum(weight.numel() for weight in causal.parameters())
-    table, (vocabulary, hidden) = model.output_table.dtype, model.output_table.shape
+    table, (vocabulary, hidden) = model.output_table.dtype, model.plain_layer.weight.shape
     kind = causal.config.model_type
     precision = str(table).removeprefix("torch.")
     yield say(

@@ -1,10 +1,12 @@
 """The halves of an encoder–decoder model of `transformers`: reading a source, writing a reply."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
-from transformers import Cache
+
+if TYPE_CHECKING:
+    from transformers import Cache
 
 
 def padding_mask(tokens: Tensor, lengths: Tensor) -> Tensor:
@@ -20,7 +22,7 @@ def read(causal: Any, source: Tensor, mask: Tensor | None) -> Tensor:
 
 
 def write(
-    causal: Any, tokens: Tensor, memory: Tensor, mask: Tensor | None, cache: Cache | None = None
+    causal: Any, tokens: Tensor, memory: Tensor, mask: Tensor | None, cache: "Cache | None" = None
 ) -> Tensor:
     """The decoder's last hidden states after the final norm: tokens (B, T) -> (B, T, D).
 

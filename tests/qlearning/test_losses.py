@@ -422,6 +422,27 @@ def test_filtered_cloning_keeps_the_best_and_their_ties():
 
 @torch.enable_grad()
 @pytest.mark.parametrize("kind", ["tied", "linear"])
+@pytest.mark.parametrize("relative", [False, True])
+def test_conservatism_where_it_is_wanted(random_head, kind, relative):
+    head, states = random_head(kind, 3), torch.randn(4, 5)
+    actions, wanted = torch.tensor([0, 6, 2, 2]), torch.rand(3, 4) < 0.5
+    wanted[1] = False  # a member that sees nothing
+    leaves = head.advantage_parameters()
+    whole = conservatism(head, states, actions, relative=relative)[wanted].sum()
+    some = conservatism(head, states, actions, relative=relative, wanted=wanted)[wanted].sum()
+    torch.testing.assert_close(some, whole)
+    found, expected = (torch.autograd.grad(each, leaves) for each in (some, whole))
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other)
+    with torch.autocast("cpu", torch.bfloat16):
+        half = conservatism(head, states, actions, relative=relative, wanted=wanted)[wanted].sum()
+    torch.testing.assert_close(half, whole, atol=0.5, rtol=0.1)
+    nobody = torch.zeros_like(wanted)
+    assert conservatism(head, states, actions, relative=relative, wanted=nobody).shape == (3, 4)
+
+
+@torch.enable_grad()
+@pytest.mark.parametrize("kind", ["tied", "linear"])
 def test_conservatism_beside_a_policy_is_at_rest_where_the_log_is_the_policys(random_head, kind):
     """As long as the head says nothing."""
     head, states = random_head(kind, 2), torch.randn(6, 5)

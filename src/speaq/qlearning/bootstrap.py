@@ -87,28 +87,48 @@ def values_of(view: View, tokens: Tensor, dueling: bool = True) -> Tensor:
     return spread(q_values + head.values(states) if dueling else q_values, live)
 
 
-def log_sum_exp(head: ValueHead, states: Tensor) -> Tensor:
-    """ln Σ_a exp A(s, a) for every member: (N, D) -> (M, N). Made in chunks."""
+def log_sum_exp(head: ValueHead, states: Tensor, wanted: Tensor | None = None) -> Tensor:
+    """ln Σ_a exp A(s, a) for every member: (N, D) -> (M, N). Made in chunks.
+
+    For `wanted` see `log_mean_exp`.
+    """
     features = head.features(states)
-    if head.settings.kind == "tied":  # one table, so all members in one product
-        return chunked_logsumexp(features.flatten(0, 1), head.output_table).view(len(features), -1)
+    if head.settings.kind == "tied":
+        return _of_one_table(features, head.output_table, wanted)
     sums = [chunked_logsumexp(features[m], head.member_table(m)) for m in range(head.members)]
     return torch.stack(sums)
 
 
-def log_mean_exp(head: ValueHead, states: Tensor, scale: float) -> Tensor:
+def _of_one_table(features: Tensor, table: Tensor, wanted: Tensor | None) -> Tensor:
+    """ln Σ exp of all members in one product: (M, N, F), (V, F) -> (M, N), 0 where not `wanted`."""
+    rows = features.flatten(0, 1)
+    if wanted is None:
+        return chunked_logsumexp(rows, table).view(features.shape[:2])
+    places = torch.nonzero(wanted.flatten())[:, 0]
+    sums = chunked_logsumexp(rows[places], table)
+    return sums.new_zeros(len(rows)).index_copy(0, places, sums).view(features.shape[:2])
+
+
+def log_mean_exp(
+    head: ValueHead, states: Tensor, scale: float, wanted: Tensor | None = None
+) -> Tensor:
     """ln Σ_a π(a|s) exp(scale · A(s, a)) for every member: states (N, D) -> (M, N).
 
     π is the model's own policy, taken as given: gradients reach the advantages only. Made in
     chunks; peak memory does not grow with N·V.
+
+    Args:
+        head: the advantages.
+        states: (N, D).
+        scale: of the advantages.
+        wanted: (M, N) bool, where anyone will look; elsewhere time may be saved. None: everywhere.
     """
     policy, table = states.detach(), head.output_table
     with torch.no_grad():
         norm = chunked_logsumexp(policy, table)
     scaled = head.features(states) * scale
     if head.settings.kind == "tied":  # one table, so scores add up where features do
-        sums = chunked_logsumexp((policy + scaled).flatten(0, 1), table).view(len(scaled), -1)
-        return sums - norm
+        return _of_one_table(policy + scaled, table, wanted) - norm
     each = []
     for m in range(head.members):
         both = torch.cat([table, head.member_table(m)], 1)
@@ -116,15 +136,26 @@ def log_mean_exp(head: ValueHead, states: Tensor, scale: float) -> Tensor:
     return torch.stack(each) - norm
 
 
-def conservatism(head: ValueHead, states: Tensor, actions: Tensor, *, relative: bool) -> Tensor:
+def conservatism(
+    head: ValueHead,
+    states: Tensor,
+    actions: Tensor,
+    *,
+    relative: bool,
+    wanted: Tensor | None = None,
+) -> Tensor:
     """ln Σ_a μ(a|s) exp A(s, a) - A(s, a_k) of every member: (N, D), (N,) -> (M, N).
 
     The discrete CQL penalty (Kumar et al. 2020, eq. 4). V(s) cancels, so advantages serve as well
     as Q. With μ = 1 for all tokens the penalty teaches A which tokens are common, which is right
     where A must be the policy; where A guides a policy that knows this already, μ is that policy
-    (`relative`), and the penalty is at rest as long as A says nothing.
+    (`relative`), and the penalty is at rest as long as A says nothing. For `wanted` see
+    `log_mean_exp`.
     """
-    sums = log_mean_exp(head, states, 1.0) if relative else log_sum_exp(head, states)
+    if relative:
+        sums = log_mean_exp(head, states, 1.0, wanted)
+    else:
+        sums = log_sum_exp(head, states, wanted)
     return sums - head.advantages_at(states, actions)
 
 
@@ -147,6 +178,6 @@ def conservative_penalty(view: View, states: int) -> Tensor:
     seen = batch.member_mask.repeat_interleave(batch.actions.shape[1], dim=1)[:, places]
     # Heads that share a member's episodes, such as twins, stand side by side.
     seen = seen.repeat_interleave(head.members // len(seen), dim=0)
-    penalties = conservatism(head, hidden, actions, relative=not view.trains_policy)
+    penalties = conservatism(head, hidden, actions, relative=not view.trains_policy, wanted=seen)
     kept = torch.where(seen, penalties, 0.0).sum(1) / seen.sum(1).clamp(min=1)
     return kept.mean()

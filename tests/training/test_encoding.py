@@ -124,6 +124,18 @@ def test_an_end_token_that_was_sampled_is_not_written_twice(chat):
         assert acted == ("ab<|end|>c<|end|>" if turn is ended else "abc<|end|>")
 
 
+def test_what_was_heard_last_counts_where_an_episode_was_cut_off(chat):
+    """The state after the last action is then the one the next reply would have begun in."""
+    turns = say("Hi"), do("yes"), say("on")
+    cut, over = one(chat, *turns, truncated=True), one(chat, *turns)
+    longer = one(chat, *turns, do("x"))
+    first = len(cut.actions)  # of the last reply's actions
+    assert cut.tokens.tolist() == longer.tokens[: longer.actions[first]].tolist()
+    assert cut.states[-1] == longer.states[first] == len(cut.tokens) - 1
+    assert over.states[-1] == over.actions[-1] == len(over.tokens) - 1
+    np.testing.assert_array_equal(cut.actions, over.actions)
+
+
 def test_a_truncated_episode_has_no_end_token_on_its_last_reply(tiny):
     found = one(tiny, say("Hi"), do("yes"), say("on"), do("no"), truncated=True)
     assert found.truncated

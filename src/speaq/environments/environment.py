@@ -30,7 +30,7 @@ class TextEnvironment(Protocol):
         """Answer a reply.
 
         Returns:
-            the next observation (meaningless once the episode is over), the reward of the reply,
+            the next observation (meaningless once it is terminated), the reward of the reply,
             terminated (it is over, nothing more can be earned), truncated (cut off: more could
             have been), and information.
         """

@@ -94,7 +94,7 @@ def _take_turn(model: LanguageModel, play: _Play, reply: Sample) -> None:
         Turn("action", text, token_ids=reply.token_ids, logprobs=reply.logprobs, reward=reward)
     )
     play.over, play.truncated = terminated or truncated, truncated and not terminated
-    if play.over:
+    if terminated or (truncated and not answer):
         return
     play.turns.append(Turn("observation", answer))
     heard = [Message("user", answer)]
@@ -104,10 +104,11 @@ def _take_turn(model: LanguageModel, play: _Play, reply: Sample) -> None:
 
 
 def _episode(model: LanguageModel, play: _Play) -> Episode:
-    # What was heard last and never answered teaches nothing.
-    turns = play.turns if play.turns[-1].role == "action" else play.turns[:-1]
+    # Where an episode was cut off, what was heard last tells what might have followed.
+    full = len(play.context) > model.context_length
+    unanswered = play.turns[-1].role == "observation"
     return Episode(
-        turns=tuple(turns),
+        turns=tuple(play.turns[:-1] if unanswered and full else play.turns),
         id=play.name,
         time=0.0,
         app="roll-out",

@@ -56,8 +56,12 @@ class Encoded:
 
     @property
     def states(self) -> NDArray[np.int64]:
-        """(K + 1,) places of the hidden states: one before each action, one after the last."""
-        return np.append(self.actions - 1, self.actions[-1])
+        """(K + 1,) places of the hidden states: one before each action, one after the last.
+
+        The last one is where the next action would be taken: behind an observation that was still
+        heard, if the episode was cut off there.
+        """
+        return np.append(self.actions - 1, len(self.tokens) - 1)
 
 
 def encode_episodes(
@@ -111,7 +115,8 @@ def _encode(model: LanguageModel, episode: Episode, reward: Reward) -> Encoded:
                 said.append(Message("assistant", previous[0]))
             said += heard
             heard = []
-            last = turn_number + 1 == len(earned)
+            # A reply that was answered had ended, whatever happened to the episode.
+            last = turn_number + 1 == len(earned) and episode.turns[-1].role == "action"
             ids, known = _action_tokens(model, episode, turn, cut=episode.truncated and last)
             actions += range(len(tokens), len(tokens) + len(ids))
             tokens += ids
@@ -120,6 +125,9 @@ def _encode(model: LanguageModel, episode: Episode, reward: Reward) -> Encoded:
             logprobs += known
             previous = (turn.text, ids[-1] == model.end_id)
             turn_number += 1
+    if heard and previous and episode.truncated:
+        # The value of what would have followed is read where the next reply would have begun.
+        tokens += continuation(model, said, *previous, heard)
     return Encoded(
         id=episode.id,
         group=episode.prompt,

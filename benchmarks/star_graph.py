@@ -1,0 +1,309 @@
+"""On star graphs imitation stays at chance. Do values find the way?
+
+    python benchmarks/star_graph.py --seeds 0 1 2 3 4 --degree 2 5 --length 5 --json FILE
+
+One small model from scratch, the same for all: a short convolution, then one attention block used
+`BLOCKS` times over, its weights shared (`transformers`' LFM2). Each row is the share of `prompts`
+new prompts answered by the one right way:
+
+    log                the walks learnt from: 1 / degree
+    bc                 cloning of all walks, greedy
+    filtered-bc        cloning of the walks that arrived, greedy
+    mc                 Monte Carlo values of the same log and cloning, guided, greedy
+    mc hindsight       the same, where walks are also asked for nodes nearer the centre, on smaller
+                       graphs first; the next rung begins when the values of one are right
+    mc hindsight folded    the saved folded folder in stock `transformers`' `generate`, greedy
+
+Only `mc hindsight` sees smaller graphs: two more logs of the same random walker. Settings were
+chosen on seeds from 100.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import torch
+from report import parser, write
+from torch import Tensor, nn
+from transformers import Lfm2Config, Lfm2ForCausalLM
+
+from speaq.core.devices import threads
+from speaq.core.runs import RunFolder
+from speaq.core.seeds import derive, generator
+from speaq.environments.star_graph import StarGraph
+from speaq.experience.episode import Episode
+from speaq.models.decoding import guide
+from speaq.models.fingerprint import fingerprint
+from speaq.models.head import HeadSettings
+from speaq.models.language_model import LanguageModel, Origin
+from speaq.qlearning.learn import LearnSettings, learn
+from speaq.qlearning.learner import Learner
+from speaq.qlearning.mc import MonteCarlo
+from speaq.training.encoding import encode_episodes
+from speaq.training.loop import LoopSettings, train
+from speaq.training.replay import Draw
+
+WIDTH, BLOCKS = 64, 4
+REWARD = 2.0
+"""What is learnt from is twice the reward, so that values weigh more than cloning."""
+CLONING = 0.1
+BETA = 8.0
+RIGHT = 0.1
+"""A rung is done when its values are wrong by less than this share of the reward, on average."""
+EARLIER = 0.2
+"""Share of the steps spent on rungs that are done."""
+LOOP = LoopSettings(
+    batch_size=128, lr=2e-3, head_lr=5e-3, value_lr=5e-3, weight_decay=1e-2, beta2=0.98, warmup=30
+)
+
+STOCK = """
+import json, sys
+sys.modules["speaq"] = None  # an import of it now raises
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+folder, threads, length = sys.argv[1], *map(int, sys.argv[2:])
+torch.set_num_threads(threads)
+model = AutoModelForCausalLM.from_pretrained(folder)
+tokenizer = AutoTokenizer.from_pretrained(folder)
+prompts = tokenizer(json.load(sys.stdin), add_special_tokens=False, return_tensors="pt").input_ids
+with torch.no_grad():
+    made = model.generate(prompts, attention_mask=torch.ones_like(prompts), do_sample=False,
+                          max_new_tokens=length)
+print(json.dumps(tokenizer.batch_decode(made[:, prompts.shape[1]:], skip_special_tokens=True)))
+"""
+
+
+def model(graph: StarGraph, seed: int) -> LanguageModel:
+    """An untrained LFM2: a convolution over three tokens, then one block of attention, repeated.
+
+    The convolution tells a node what stands before it. A step along an arm is the same look-up
+    every time, so the blocks share their weights. Queries and keys begin alike, so that a node
+    first looks where else it stands (Trockman & Kolter 2023, mimetic initialisation).
+    """
+    tokenizer = graph.tokenizer
+    config = Lfm2Config(
+        vocab_size=len(tokenizer),
+        hidden_size=WIDTH,
+        intermediate_size=2 * WIDTH,
+        block_auto_adjust_ff_dim=False,
+        num_hidden_layers=1 + BLOCKS,
+        layer_types=["conv"] + ["full_attention"] * BLOCKS,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        max_position_embeddings=128,
+        rope_parameters={"rope_type": "default", "rope_theta": 1e8},
+        initializer_range=WIDTH**-0.5,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive(seed, "star-graph", "model"))
+        causal = Lfm2ForCausalLM(config)
+    attention = causal.model.layers[1].self_attn
+    attention.k_proj.weight.data.copy_(attention.q_proj.weight.data)
+    for block in causal.model.layers[2:]:
+        replace_parameters(block, dict(causal.model.layers[1].named_parameters()))
+    causal.eval()
+    return LanguageModel(causal, tokenizer, Origin("new:star-graph", fingerprint(causal)))
+
+
+def replace_parameters(block: nn.Module, others: Mapping[str, nn.Parameter]) -> None:
+    """Put other parameters in the place of a block's own."""
+    for name, parameter in others.items():
+        module, _, last = name.rpartition(".")
+        setattr(block.get_submodule(module), last, parameter)
+
+
+def unshared(learnt: LanguageModel) -> LanguageModel:
+    """The same model with weights of its own in each block, as its file has to hold them."""
+    for block in learnt.causal.model.layers[2:]:
+        own = {name: nn.Parameter(each.detach().clone()) for name, each in block.named_parameters()}
+        replace_parameters(block, own)
+    return learnt
+
+
+class Ladder:
+    """A replay that climbs: the next rung begins when the values of one are right.
+
+    Args:
+        rungs: (episodes of each rung), easiest first; a batch is of one rung.
+        right: mean absolute error at which a rung is done.
+        seed: of the draws.
+    """
+
+    def __init__(self, rungs: Sequence[range], right: float, seed: int) -> None:
+        self.rungs, self.right, self.seed = rungs, right, seed
+        self.rung = torch.zeros((), dtype=torch.long)
+        self.error = torch.ones(())
+
+    def draw(self, step: int, batch_size: int) -> Draw:
+        """See `Replay`."""
+        stream = generator(self.seed, "ladder", step)
+        rung = int(self.rung)
+        if stream.random() < EARLIER:
+            rung = int(stream.integers(rung + 1))
+        among = self.rungs[rung]
+        return Draw(stream.integers(among.start, among.stop, size=batch_size).tolist())
+
+    def learned(self, indices: Sequence[int], errors: Tensor | None) -> None:
+        """Follow the error of the rung in hand, and climb."""
+        if errors is None or indices[0] not in self.rungs[int(self.rung)]:
+            return
+        self.error = 0.9 * self.error + 0.1 * errors.mean()
+        if self.error < self.right and self.rung + 1 < len(self.rungs):
+            self.rung, self.error = self.rung + 1, torch.ones(())
+
+    def state(self) -> dict[str, Tensor]:
+        """Rung and error."""
+        return {"rung": self.rung, "error": self.error}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """See `Replay`."""
+        self.rung, self.error = state["rung"], state["error"]
+
+
+def main() -> None:
+    arguments = parser(__doc__)
+    arguments.set_defaults(seeds=[0, 1, 2, 3, 4])
+    arguments.add_argument("--degree", type=int, nargs="+", default=[2, 5])
+    arguments.add_argument("--length", type=int, default=5)
+    arguments.add_argument("--steps", type=int, default=1500)
+    arguments.add_argument("--episodes", type=int, default=20_000, help="of each log")
+    arguments.add_argument("--prompts", type=int, default=500)
+    arguments.add_argument("--beta", type=float, default=BETA)
+    arguments.add_argument(
+        "--methods", nargs="+", default=["bc", "filtered-bc", "mc", "mc hindsight"]
+    )
+    chosen = arguments.parse_args()
+    torch.set_num_threads(threads())
+    rows = []
+    for degree in chosen.degree:
+        for seed in chosen.seeds:
+            for row in measure(degree, seed, chosen):
+                rows.append(row)
+                print(json.dumps(row), file=sys.stderr, flush=True)
+    write(chosen, rows)
+
+
+def measure(degree: int, seed: int, chosen: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """All rows of one graph and one seed."""
+    graph = StarGraph(degree, chosen.length, seed, letters=0)
+    prompts = [graph.prompt(number, "test") for number in range(chosen.prompts)]
+    log = graph.log(chosen.episodes)
+    plain = {"seed": seed, "degree": degree, "length": chosen.length}
+    yield {**plain, "method": "log", "accuracy": mean(each.reward or 0.0 for each in log)}
+    for method in chosen.methods:
+        if method == "mc hindsight":
+            learnt = valued(graph, log, chosen)
+        else:
+            learnt = learned(graph, method, log, chosen)
+        beta = 0.0 if learnt.head is None else chosen.beta
+        earned = graph.score(prompts, replies(learnt, prompts, beta, chosen.length))
+        yield {**plain, "method": method, "accuracy": earned}
+        if learnt.head is not None:
+            stock = run_by_stock(learnt.fold(beta), prompts, chosen.length)
+            yield {**plain, "method": f"{method} folded", "accuracy": graph.score(prompts, stock)}
+
+
+def loop(steps: int) -> LoopSettings:
+    return replace(LOOP, steps=steps, checkpoint_every=steps)
+
+
+def paid(episode: Episode) -> float:
+    """What is learnt from an episode."""
+    return REWARD * (episode.reward or 0.0)
+
+
+def learned(
+    graph: StarGraph, method: str, log: Sequence[Episode], chosen: argparse.Namespace
+) -> LanguageModel:
+    """The model after `steps` steps on the log as it is."""
+    with tempfile.TemporaryDirectory() as place:
+        run = learn(
+            model(graph, graph.seed),
+            log,
+            method,
+            settings=LearnSettings(trunk="full"),
+            options={"cloning": CLONING} if method == "mc" else {},
+            loop=loop(chosen.steps),
+            head=HeadSettings(kind="tied"),
+            reward=paid,
+            folder=Path(place) / "run",
+            seed=graph.seed,
+        )
+    return unshared(run.model)
+
+
+def valued(graph: StarGraph, log: Sequence[Episode], chosen: argparse.Namespace) -> LanguageModel:
+    """The model after at most `steps` steps up the ladder of hindsight."""
+    student = model(graph, graph.seed).with_head(HeadSettings(kind="tied"))
+    encoded, rungs = [], []
+    for length in range(3, graph.length + 1):
+        smaller = StarGraph(graph.degree, length, graph.seed, letters=graph.nodes)
+        walks = log if length == graph.length else smaller.log(len(log) // 2)
+        asked = [
+            episode
+            for depth in range(1, length)
+            for episode in smaller.hindsight(walks, depth, graph.seed)
+        ]
+        found = encode_episodes(student, asked, paid)
+        rungs.append(range(len(encoded), len(encoded) + len(found)))
+        encoded += found
+    learner = Learner(
+        student,
+        MonteCarlo(cloning=CLONING),
+        encoded,
+        None,
+        torch.ones(1, len(encoded), dtype=torch.bool),
+    )
+    with tempfile.TemporaryDirectory() as place:
+        run = RunFolder(Path(place) / "run", {})
+        ladder = Ladder(rungs, RIGHT * REWARD, graph.seed)
+        train(learner, ladder, loop(chosen.steps), run, graph.seed)
+    return unshared(student)
+
+
+@torch.inference_mode()
+def replies(learnt: LanguageModel, prompts: Sequence[str], beta: float, length: int) -> list[str]:
+    """Greedy guided replies; all prompts have as many tokens, and are read anew for each token."""
+    tokens = torch.tensor([learnt.encode(prompt) for prompt in prompts])
+    start = tokens.shape[1]
+    for _ in range(length):
+        hidden = learnt.hidden_states(tokens)[:, -1]
+        scores = learnt.output_layer(hidden)
+        if beta:
+            scores = guide(scores, learnt.require_head().advantages(hidden), beta)
+        tokens = torch.cat([tokens, scores.argmax(-1, keepdim=True)], 1)
+    made = tokens[:, start:].tolist()
+    return [
+        learnt.decode(ids[: ids.index(learnt.end_id)] if learnt.end_id in ids else ids)
+        for ids in made
+    ]
+
+
+def run_by_stock(folded: LanguageModel, prompts: Sequence[str], length: int) -> list[str]:
+    """Replies of the saved model, by `generate` alone."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place) / "folded"
+        folded.save(folder)
+        answer = subprocess.run(
+            [sys.executable, "-c", STOCK, str(folder), str(threads()), str(length)],
+            input=json.dumps(list(prompts)),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    made: list[str] = json.loads(answer.stdout)
+    return made
+
+
+if __name__ == "__main__":
+    main()

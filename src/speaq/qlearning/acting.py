@@ -16,18 +16,14 @@ from torch import Tensor
 
 from speaq.core.runs import RunFolder
 from speaq.core.seeds import derive, generator
-from speaq.experience.sum_tree import SumTree
 from speaq.qlearning.control import Control, ControlSettings
 from speaq.qlearning.dqn import DQN
 from speaq.qlearning.transitions import Floats, Step
 from speaq.training.loop import LoopSettings, train
-from speaq.training.replay import Draw
+from speaq.training.replay import Draw, Prioritised, ReplaySettings
 
 if TYPE_CHECKING:
     from speaq.qlearning.control import Environment
-
-LEAST_ERROR = 1e-6
-"""Added to every error before it becomes a priority, so that no step is lost from sight."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +41,8 @@ def solve(
     settings: ControlSettings,
     loop: LoopSettings,
     folder: Path | str,
+    *,
+    replay: ReplaySettings | None = None,
     seed: int = 0,
 ) -> Solution:
     """Learn to act in `environment`, with `loop.steps` optimiser steps.
@@ -55,8 +53,9 @@ def solve(
     Raises:
         SettingsError: the actions are not discrete, or the folder holds another run.
     """
+    replay = replay or ReplaySettings()
     control = Control(environment, algorithm, settings, seed)
-    acting = Acting(environment, control, settings, seed)
+    acting = Acting(environment, control, settings, _prioritised(replay, loop.steps, seed), seed)
     run = RunFolder(
         folder,
         {
@@ -64,11 +63,26 @@ def solve(
             "seed": seed,
             "algorithm": asdict(algorithm),
             "control": {**asdict(settings), "widths": list(settings.widths)},
+            "replay": asdict(replay),
             "loop": asdict(loop),
         },
     )
     train(control, acting, loop, run, seed)
     return Solution(control, acting.returns)
+
+
+def _prioritised(settings: ReplaySettings, steps: int, seed: int) -> Prioritised | None:
+    """The replay that `settings` ask for, still empty; None draws uniformly."""
+    if settings.kind == "uniform":
+        return None
+    return Prioritised(
+        0,
+        seed,
+        steps=steps,
+        exponent=settings.exponent,
+        correction=settings.correction,
+        floor=settings.floor,
+    )
 
 
 def evaluate(environment: "Environment", control: Control, episodes: int, seed: int) -> list[float]:
@@ -88,26 +102,29 @@ def evaluate(environment: "Environment", control: Control, episodes: int, seed: 
 class Acting:
     """A replay that acts; see `speaq.training.replay.Replay`.
 
-    Prioritised (Schaul et al. 2016), a step is drawn in proportion to the power `priority` of its
-    last error; new ones have the highest priority so far.
-
     Args:
         environment: is reset here.
         control: who acts, and whose memory is filled.
         settings: how much is done when, and how to explore.
-        seed: of episodes, exploration and draws.
+        prioritised: what draws from the memory, by its places; None draws uniformly.
+        seed: of episodes, exploration and uniform draws.
     """
 
     def __init__(
-        self, environment: "Environment", control: Control, settings: ControlSettings, seed: int
+        self,
+        environment: "Environment",
+        control: Control,
+        settings: ControlSettings,
+        prioritised: Prioritised | None,
+        seed: int,
     ) -> None:
         self.environment = environment
         self.control = control
         self.settings = settings
+        self.prioritised = prioritised
         self.seed = seed
         self.returns: list[tuple[int, float]] = []
-        self._priorities = SumTree(np.zeros(settings.capacity if settings.priority else 0))
-        self._highest = 1.0
+        """See `Solution`."""
         self._actions: list[int] = []
         """Those of the episode that is going on."""
         self._earned = 0.0
@@ -115,52 +132,44 @@ class Acting:
 
     def draw(self, step: int, batch_size: int) -> Draw:
         """Take the steps that are due, then draw some of those in memory."""
-        memory, settings = self.control.memory, self.settings
-        while memory.taken < settings.starts + step * settings.every:
-            self._act()
+        memory = self.control.memory
+        due = self.settings.starts + step * self.settings.every
+        new = [self._act() for _ in range(due - memory.taken)]
+        if self.prioritised is not None:
+            self.prioritised.added(new)
+            return self.prioritised.draw(step, batch_size)
         stream = generator(self.seed, "control", "draw", step)
-        if not settings.priority:
-            return Draw(stream.integers(len(memory), size=batch_size).tolist())
-        places = self._priorities.draw(stream.random(batch_size))
-        # Over the largest weight there is, so that weights only ever lessen a step.
-        ratio = self._priorities.at(places) / self._priorities.least
-        weights = torch.from_numpy((ratio**-settings.importance).astype(np.float32))
-        return Draw(places.tolist(), weights)
+        return Draw(stream.integers(len(memory), size=batch_size).tolist())
 
     def learned(self, indices: Sequence[int], errors: Tensor | None) -> None:
         """New priorities, where they are used."""
-        if self.settings.priority and errors is not None:
-            sizes = errors.double().cpu().numpy() + LEAST_ERROR
-            priorities = sizes**self.settings.priority
-            self._highest = max(self._highest, float(priorities.max()))
-            self._priorities.update(np.array(indices, np.int64), priorities)
+        if self.prioritised is not None:
+            self.prioritised.learned(indices, errors)
 
     def state(self) -> dict[str, Tensor]:
         """The memory, the priorities, and where the episode that is going on stands."""
-        memory = {f"memory.{name}": each for name, each in self.control.memory.state().items()}
+        memory = self.control.memory.state()
+        order = {} if self.prioritised is None else self.prioritised.state()
         return {
-            **memory,
+            **{f"memory.{name}": each for name, each in memory.items()},
+            **{f"order.{name}": each for name, each in order.items()},
             "returns": torch.tensor(self.returns, dtype=torch.float64).view(-1, 2),
-            "priorities": torch.from_numpy(self._priorities.priorities),
-            "highest": torch.tensor(self._highest, dtype=torch.float64),
             "actions": torch.tensor(self._actions, dtype=torch.int64),
         }
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Take up a checkpoint's state; the steps of its last episode are taken again."""
-        if not state:
-            return
         kept = {name.removeprefix("memory."): each for name, each in state.items()}
         self.control.memory.restore(kept)
+        if self.prioritised is not None:
+            order = {name.removeprefix("order."): each for name, each in state.items()}
+            self.prioritised.restore(order)
         self.returns = [(int(taken), earned) for taken, earned in state["returns"].tolist()]
-        self._priorities = SumTree(state["priorities"].numpy())
-        self._highest = float(state["highest"])
-        self._actions, self._observation = [], None
         for action in state["actions"].tolist():
             self._step(action)
 
-    def _act(self) -> None:
-        """Take one step and remember it."""
+    def _act(self) -> int:
+        """Take one step and remember it; returns its place in memory."""
         memory = self.control.memory
         before = self._begun()
         stream = generator(self.seed, "control", "explore", memory.taken)
@@ -171,11 +180,10 @@ class Acting:
         after, reward, terminated, truncated = self._step(action)
         number = action - int(self.control.actions[0])
         place = memory.add(Step(before, number, reward, after, terminated, truncated))
-        if self.settings.priority:
-            self._priorities.update(np.array([place]), [self._highest])
         if terminated or truncated:
             self.returns.append((memory.taken, self._earned))
             self._actions, self._observation = [], None
+        return place
 
     def _begun(self) -> Floats:
         """The observation now, of a new episode if none is going on."""

@@ -53,10 +53,6 @@ class ControlSettings:
     """ε at last."""
     epsilon_steps: int = 10_000
     """Steps in the environment over which ε falls."""
-    priority: float = 0.0
-    """Exponent of prioritised replay; 0 draws uniformly."""
-    importance: float = 0.4
-    """Exponent of the importance weights of prioritised replay; 1 undoes its preferences."""
 
     def __post_init__(self) -> None:
         rules = {
@@ -67,8 +63,6 @@ class ControlSettings:
             "epsilon_from": (0 <= self.epsilon_from <= 1, "in [0, 1]"),
             "epsilon_to": (0 <= self.epsilon_to <= 1, "in [0, 1]"),
             "epsilon_steps": (self.epsilon_steps >= 1, "≥ 1"),
-            "priority": (0 <= self.priority <= 1, "in [0, 1]"),
-            "importance": (0 <= self.importance <= 1, "in [0, 1]"),
         }
         require("control", self, rules)
 
@@ -232,4 +226,6 @@ def _one_action_each(actions: Tensor, rewards: Tensor, discounts: Tensor) -> Bat
         behaviour_logprobs=torch.full((B, 1), torch.nan),
         turn_ids=torch.zeros(B, 1, dtype=torch.int64),
         member_mask=torch.ones(1, B, dtype=torch.bool),
+        source=nothing,
+        source_lengths=torch.zeros(B, dtype=torch.int64),
     )

@@ -183,8 +183,15 @@ MUTANTS = [
     Mutant(
         "states shifted by one",
         ENCODING,
+        "np.append(self.actions - 1, len(self.tokens) - 1)",
+        "np.append(self.actions, len(self.tokens) - 1)",
+        "training/test_encoding.py",
+    ),
+    Mutant(
+        "a cut-off episode goes on before what was heard last",
+        ENCODING,
+        "np.append(self.actions - 1, len(self.tokens) - 1)",
         "np.append(self.actions - 1, self.actions[-1])",
-        "np.append(self.actions, self.actions[-1])",
         "training/test_encoding.py",
     ),
     Mutant(
@@ -285,7 +292,9 @@ MUTANTS = [
         REPLAY,
         "self._tree.update(places, priorities)",
         "self._tree.update(places, self._tree.at(places))",
-        "training/test_replay.py",
+        "training/test_replay.py::test_weights_by_hand "
+        "training/test_replay.py::test_errors_reach_the_episodes_they_are_of "
+        "training/test_replay.py::test_the_loop_tells_the_replay_of_the_errors_of_each_step",
     ),
     Mutant(
         "replay not told of errors",

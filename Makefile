@@ -8,7 +8,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
 
-BENCHMARKS := help_speed fold_parity randomwalks steering preference_ranking kill_feedback kill_training
+BENCHMARKS := help_speed fold_parity randomwalks steering preference_ranking kill_feedback \
+	kill_training q_step frozen_trunk guided_decoding replay off_policy cartpole star_graph maze \
+	wordle coin_collector rainbow_language mutations fronts
 
 .PHONY: demo test lint bench clean
 .DELETE_ON_ERROR:

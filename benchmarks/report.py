@@ -16,7 +16,7 @@ from typing import Any
 
 from speaq.core.files import write_text
 
-PLACES = ("json", "folder", "cache")
+PLACES = ("json", "folder", "cache", "peer_python")
 """Options that say where files go: they are this machine's affair and change no figure."""
 
 CASES = ("beta", "degree", "length", "steps")

@@ -23,7 +23,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import mean
@@ -43,24 +43,23 @@ from speaq.models.decoding import guide
 from speaq.models.fingerprint import fingerprint
 from speaq.models.head import HeadSettings
 from speaq.models.language_model import LanguageModel, Origin
-from speaq.qlearning.learn import LearnSettings, learn
+from speaq.qlearning.learn import learn
 from speaq.qlearning.learner import Learner
 from speaq.qlearning.mc import MonteCarlo
-from speaq.training.encoding import encode_episodes
+from speaq.qlearning.student import LearnSettings
+from speaq.training.encoding import Encoded, encode_episodes
 from speaq.training.loop import LoopSettings, train
 from speaq.training.replay import Draw
 
 WIDTH, BLOCKS = 64, 4
-REWARD = 2.0
-"""What is learnt from is twice the reward, so that values weigh more than cloning."""
-CLONING = 0.1
-BETA = 8.0
-RIGHT = 0.1
-"""A rung is done when its values are wrong by less than this share of the reward, on average."""
+REWARD, CLONING = 2.0, 0.2
+"""What is learnt from is twice the reward, and cloning weighs little: values come first."""
+SOLVED = 0.95
+"""A rung is done when the values find this share of the right arms of new prompts."""
 EARLIER = 0.2
 """Share of the steps spent on rungs that are done."""
 LOOP = LoopSettings(
-    batch_size=128, lr=2e-3, head_lr=5e-3, value_lr=5e-3, weight_decay=1e-2, beta2=0.98, warmup=30
+    batch_size=64, lr=2e-3, head_lr=5e-3, value_lr=5e-3, weight_decay=1e-2, beta2=0.98, warmup=30
 )
 
 STOCK = """
@@ -91,7 +90,7 @@ def model(graph: StarGraph, seed: int) -> LanguageModel:
     config = Lfm2Config(
         vocab_size=len(tokenizer),
         hidden_size=WIDTH,
-        intermediate_size=2 * WIDTH,
+        intermediate_size=WIDTH,
         block_auto_adjust_ff_dim=False,
         num_hidden_layers=1 + BLOCKS,
         layer_types=["conv"] + ["full_attention"] * BLOCKS,
@@ -131,43 +130,52 @@ def unshared(learnt: LanguageModel) -> LanguageModel:
 
 
 class Ladder:
-    """A replay that climbs: the next rung begins when the values of one are right.
+    """A replay that climbs: the next rung begins when the values tell the arms of one apart.
 
     Args:
-        rungs: (episodes of each rung), easiest first; a batch is of one rung.
-        right: mean absolute error at which a rung is done.
+        rungs: the episodes of each rung, easiest first; a batch is of one rung.
+        solved: whether a rung is.
         seed: of the draws.
     """
 
-    def __init__(self, rungs: Sequence[range], right: float, seed: int) -> None:
-        self.rungs, self.right, self.seed = rungs, right, seed
-        self.rung = torch.zeros((), dtype=torch.long)
-        self.error = torch.ones(())
+    def __init__(self, rungs: Sequence[range], solved: Callable[[int], bool], seed: int) -> None:
+        self.rungs, self.solved, self.seed = rungs, solved, seed
+        self.rung, self.steps = 0, 0
 
     def draw(self, step: int, batch_size: int) -> Draw:
         """See `Replay`."""
         stream = generator(self.seed, "ladder", step)
-        rung = int(self.rung)
-        if stream.random() < EARLIER:
-            rung = int(stream.integers(rung + 1))
+        rung = int(stream.integers(self.rung + 1)) if stream.random() < EARLIER else self.rung
         among = self.rungs[rung]
         return Draw(stream.integers(among.start, among.stop, size=batch_size).tolist())
 
     def learned(self, indices: Sequence[int], errors: Tensor | None) -> None:
-        """Follow the error of the rung in hand, and climb."""
-        if errors is None or indices[0] not in self.rungs[int(self.rung)]:
-            return
-        self.error = 0.9 * self.error + 0.1 * errors.mean()
-        if self.error < self.right and self.rung + 1 < len(self.rungs):
-            self.rung, self.error = self.rung + 1, torch.ones(())
+        """Climb, if it is time."""
+        self.steps += 1
+        if self.steps % 50 == 0 and self.rung + 1 < len(self.rungs) and self.solved(self.rung):
+            self.rung += 1
+            print(f"rung {self.rung} at step {self.steps}", file=sys.stderr)
 
     def state(self) -> dict[str, Tensor]:
-        """Rung and error."""
-        return {"rung": self.rung, "error": self.error}
+        """Rung and steps."""
+        return {"rung": torch.tensor(self.rung), "steps": torch.tensor(self.steps)}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """See `Replay`."""
-        self.rung, self.error = state["rung"], state["error"]
+        self.rung, self.steps = int(state["rung"]), int(state["steps"])
+
+
+@torch.no_grad()
+def told_apart(learnt: LanguageModel, graph: StarGraph, prompts: Sequence[str]) -> float:
+    """Share of prompts where the first step of the right arm has the highest value of all arms'."""
+    tokens = torch.tensor([learnt.encode(prompt) for prompt in prompts])
+    scores = learnt.require_head().advantages(learnt.hidden_states(tokens)[:, -1])
+    right = []
+    for prompt, row in zip(prompts, scores, strict=True):
+        firsts = [arm[0] for arm in graph.arms(prompt)]
+        best = row[torch.tensor(learnt.encode("".join(firsts)))].argmax()
+        right.append(firsts[int(best)] == graph.solution(prompt)[0])
+    return mean(right)
 
 
 def main() -> None:
@@ -175,10 +183,10 @@ def main() -> None:
     arguments.set_defaults(seeds=[0, 1, 2, 3, 4])
     arguments.add_argument("--degree", type=int, nargs="+", default=[2, 5])
     arguments.add_argument("--length", type=int, default=5)
-    arguments.add_argument("--steps", type=int, default=1500)
-    arguments.add_argument("--episodes", type=int, default=20_000, help="of each log")
+    arguments.add_argument("--steps", type=int, default=3000)
+    arguments.add_argument("--episodes", type=int, default=10_000, help="of each log")
     arguments.add_argument("--prompts", type=int, default=500)
-    arguments.add_argument("--beta", type=float, default=BETA)
+    arguments.add_argument("--beta", type=float, default=1.0)
     arguments.add_argument(
         "--methods", nargs="+", default=["bc", "filtered-bc", "mc", "mc hindsight"]
     )
@@ -199,18 +207,19 @@ def measure(degree: int, seed: int, chosen: argparse.Namespace) -> Iterator[dict
     prompts = [graph.prompt(number, "test") for number in range(chosen.prompts)]
     log = graph.log(chosen.episodes)
     plain = {"seed": seed, "degree": degree, "length": chosen.length}
-    yield {**plain, "method": "log", "accuracy": mean(each.reward or 0.0 for each in log)}
+    known = mean(each.reward or 0.0 for each in log)
+    yield {**plain, "method": "log", "beta": 0.0, "accuracy": known}
     for method in chosen.methods:
         if method == "mc hindsight":
             learnt = valued(graph, log, chosen)
         else:
             learnt = learned(graph, method, log, chosen)
-        beta = 0.0 if learnt.head is None else chosen.beta
-        earned = graph.score(prompts, replies(learnt, prompts, beta, chosen.length))
-        yield {**plain, "method": method, "accuracy": earned}
+        for beta in [0.0] if learnt.head is None else [0.0, chosen.beta]:
+            earned = graph.score(prompts, replies(learnt, prompts, beta, chosen.length))
+            yield {**plain, "method": method, "beta": beta, "accuracy": earned}
         if learnt.head is not None:
-            stock = run_by_stock(learnt.fold(beta), prompts, chosen.length)
-            yield {**plain, "method": f"{method} folded", "accuracy": graph.score(prompts, stock)}
+            stock = graph.score(prompts, run_by_stock(learnt.fold(beta), prompts, chosen.length))
+            yield {**plain, "method": f"{method} folded", "beta": beta, "accuracy": stock}
 
 
 def loop(steps: int) -> LoopSettings:
@@ -245,18 +254,22 @@ def learned(
 def valued(graph: StarGraph, log: Sequence[Episode], chosen: argparse.Namespace) -> LanguageModel:
     """The model after at most `steps` steps up the ladder of hindsight."""
     student = model(graph, graph.seed).with_head(HeadSettings(kind="tied"))
-    encoded, rungs = [], []
-    for length in range(3, graph.length + 1):
-        smaller = StarGraph(graph.degree, length, graph.seed, letters=graph.nodes)
-        walks = log if length == graph.length else smaller.log(len(log) // 2)
+    encoded: list[Encoded] = []
+    rungs: list[range] = []
+    graphs = [
+        StarGraph(graph.degree, length, graph.seed, letters=graph.nodes)
+        for length in range(3, graph.length + 1)
+    ]
+    for each in graphs:
+        walks = log if each.length == graph.length else each.log(len(log))
         asked = [
             episode
-            for depth in range(1, length)
-            for episode in smaller.hindsight(walks, depth, graph.seed)
+            for depth in range(1, each.length)
+            for episode in each.hindsight(walks, depth, graph.seed)
         ]
-        found = encode_episodes(student, asked, paid)
-        rungs.append(range(len(encoded), len(encoded) + len(found)))
-        encoded += found
+        rungs.append(range(len(encoded), len(encoded) + len(asked)))
+        encoded += encode_episodes(student, asked, paid)
+    held = [[each.prompt(number, "ladder") for number in range(500)] for each in graphs]
     learner = Learner(
         student,
         MonteCarlo(cloning=CLONING),
@@ -264,9 +277,11 @@ def valued(graph: StarGraph, log: Sequence[Episode], chosen: argparse.Namespace)
         None,
         torch.ones(1, len(encoded), dtype=torch.bool),
     )
+    ladder = Ladder(
+        rungs, lambda rung: told_apart(student, graphs[rung], held[rung]) > SOLVED, graph.seed
+    )
     with tempfile.TemporaryDirectory() as place:
         run = RunFolder(Path(place) / "run", {})
-        ladder = Ladder(rungs, RIGHT * REWARD, graph.seed)
         train(learner, ladder, loop(chosen.steps), run, graph.seed)
     return unshared(student)
 

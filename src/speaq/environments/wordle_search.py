@@ -50,7 +50,7 @@ def _letters(word: str) -> NDArray[np.uint8]:
 def _colours(guess: NDArray[np.uint8], secrets: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Guess (5,) against secrets (N, 5) -> (N, 5)."""
     right = secrets == guess
-    colour = 2 * right.astype(np.uint8)
+    colour: NDArray[np.uint8] = 2 * right.astype(np.uint8)
     spent = np.zeros((len(secrets), 256), np.int64)  # by letter, how many were coloured yellow
     for place, letter in enumerate(guess):
         # What the secret holds of the letter beyond the places where it is right.

@@ -21,6 +21,8 @@ WIDTH = 16
 TOP = 512
 """Nodes above which another level is worth while."""
 
+_INFINITY = np.float64(np.inf).view(np.uint64)
+
 
 class SumTree:
     """N priorities ≥ 0 in float64; a leaf of priority 0 is never found.
@@ -181,6 +183,7 @@ def _levels(priorities: NDArray[np.float64], room: int) -> list[NDArray[np.float
 
 def _checked(priorities: ArrayLike) -> NDArray[np.float64]:
     values = np.asarray(priorities, np.float64).reshape(-1)
-    if len(values) and not (np.minimum.reduce(values) >= 0 and np.maximum.reduce(values) < np.inf):
+    # Seen as whole numbers, whatever is negative or not finite is at or beyond infinity.
+    if len(values) and np.maximum.reduce(values.view(np.uint64)) >= _INFINITY:
         raise ValueError("priorities are finite numbers from 0")
     return values

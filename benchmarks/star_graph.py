@@ -56,6 +56,9 @@ REWARD, CLONING = 2.0, 0.2
 """What is learnt from is twice the reward, and cloning weighs little: values come first."""
 SOLVED = 0.95
 """A rung is done when the values find this share of the right arms of new prompts."""
+CHECK, ENOUGH = 200, 0.97
+"""Every so many steps it is asked whether this share of other new prompts is answered rightly; if
+so, learning ends."""
 EARLIER = 0.2
 """Share of the steps spent on rungs that are done."""
 LOOP = LoopSettings(
@@ -282,7 +285,12 @@ def valued(graph: StarGraph, log: Sequence[Episode], chosen: argparse.Namespace)
     )
     with tempfile.TemporaryDirectory() as place:
         run = RunFolder(Path(place) / "run", {})
-        train(learner, ladder, loop(chosen.steps), run, graph.seed)
+        for steps in range(CHECK, chosen.steps + CHECK, CHECK):
+            train(learner, ladder, loop(steps), run, graph.seed)  # goes on from where it was
+            made = replies(student, held[-1], chosen.beta, graph.length)
+            if graph.score(held[-1], made) > ENOUGH:
+                print(f"enough after {steps} steps", file=sys.stderr, flush=True)
+                break
     return unshared(student)
 
 

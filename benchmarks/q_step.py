@@ -67,7 +67,6 @@ def main() -> None:
         for row in compared(model, seed, chosen)
     ]
     del chosen.one
-    chosen.peer_python = chosen.peer_python and Path("VENV/bin/python")
     write(chosen, rows)
 
 

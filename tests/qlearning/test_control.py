@@ -198,7 +198,7 @@ def acting_of(prioritised=None, capacity=4):
     return Acting(Corridor(), control, settings, prioritised, 0)
 
 
-def test_a_new_step_takes_the_place_and_the_priority_of_none_before():
+def test_a_new_step_takes_the_oldest_place_and_not_its_priority():
     acting = acting_of(Prioritised(0, 0, steps=9, exponent=0.5, floor=1e-12))
     first = acting.draw(0, 400)
     assert Counter(first.indices) == {0: 100, 1: 100, 2: 100, 3: 100}

@@ -145,9 +145,9 @@ class Maze:
         return f"goal {GOAL[0]} {GOAL[1]} {self.observation(start)}"
 
     def observation(self, cell: Cell) -> str:
-        """What is seen in a cell, such as `at 5 3 walls below left` or `walls below left`."""
+        """What is seen in a cell, such as `walls below left at 5 3` or `walls below left`."""
         walls = " ".join(["walls", *(SIDES[move] for move in MOVES if moved(cell, move) == cell)])
-        return f"at {cell[0]} {cell[1]} {walls}" if self.observed == "full" else walls
+        return f"{walls} at {cell[0]} {cell[1]}" if self.observed == "full" else walls
 
     def log(self, episodes: int = 1240) -> list[Episode]:
         """Episodes as the file's head says, with the exact tokens and propensities of the moves.

@@ -11,6 +11,11 @@ One model is trained from scratch to foresee the log's transcripts (see `transcr
 method begins with it, and learns from the same log for as many steps. Rewards are mean returns of
 `samples` games against each secret; the optimum is exact (for more than 1000 words: the player
 who guesses what tells most).
+
+As measured on 10 words, filtered cloning wins (-1.4; optimum -0.9, log -2.3) and both value methods
+stay below the log. Monte Carlo at a large β answers with no word at all: every return is negative,
+so tokens the log never tried, whose advantage stays near 0, look best. Not yet tried against this:
+returns moved above 0, a heavier conservative term.
 """
 
 import argparse

@@ -13,9 +13,9 @@ method begins with it, and learns from the same log for as many steps. Rewards a
 who guesses what tells most).
 
 As measured on 10 words, filtered cloning wins (-1.4; optimum -0.9, log -2.3) and both value methods
-stay below the log. Monte Carlo at a large β answers with no word at all: every return is negative,
-so tokens the log never tried, whose advantage stays near 0, look best. Not yet tried against this:
-returns moved above 0, a heavier conservative term.
+stay below the log; Monte Carlo at β ≥ 8 never finds a secret. The likely cause, not yet verified:
+every return is negative, so tokens the log never tried, whose advantage stays near 0, look best.
+Not yet tried against it: returns moved above 0, a heavier conservative term.
 """
 
 import argparse

@@ -1,6 +1,6 @@
 # make demo    install, then the whole loop on the starter model
 # make test    install, then linters, types, layers and all tests
-# make bench   every figure of the README, written to benchmarks/results; make bench-NAME for one
+# make bench   every figure of docs/figures.md, also in benchmarks/results; make bench-NAME for one
 # make clean   remove what the above made, except demo/ and runs/
 
 PYTHON ?= python3
@@ -28,7 +28,7 @@ lint: $(VENV)/.dev
 	$(BIN)/lint-imports
 
 bench: $(addprefix bench-,$(BENCHMARKS))
-	$(BIN)/python benchmarks/table.py
+	$(BIN)/python benchmarks/table.py --write docs/figures.md
 
 bench-%: $(VENV)/.dev
 	$(BIN)/python benchmarks/$*.py --json benchmarks/results/$*.json

@@ -11,7 +11,6 @@ hosts must be caught. Fails if a page of ours reached out, or if the control was
 
 import argparse
 import json
-import platform
 import shutil
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import uvicorn
+from report import machine
 
 PATHS = ("/", "/docs")
 CONTROL = '<img src="http://a.invalid/x.png"><script src="https://b.invalid/y.js"></script>'
@@ -109,9 +109,8 @@ def main() -> int:
             server.should_exit = True
             thread.join()
     if chosen.json:
-        machine = {"system": platform.platform(), "python": platform.python_version()}
         settings = {"browser": Path(browser).name, "paths": list(PATHS)}
-        result = {"settings": settings, "machine": machine, "results": rows}
+        result = {"settings": settings, "machine": machine(), "results": rows}
         chosen.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     caught, *pages = [bool(one["external_hosts"]) for one in rows]
     return 0 if caught and not any(pages) and all(one["requests"] for one in rows) else 1

@@ -1,7 +1,7 @@
 """The measured figures as Markdown, from the files in benchmarks/results.
 
     python benchmarks/table.py
-    python benchmarks/table.py --write README.md README.zh-CN.md
+    python benchmarks/table.py --write docs/figures.md
 
 Each file gives one table: its rows, or, where several seeds were run, means with 95 % intervals.
 `--write` puts the tables between `<!-- figures -->` and `<!-- end of figures -->` of each file.

@@ -8,7 +8,12 @@ import pytest
 from speaq.core import registry
 
 DOCS = Path(__file__).parents[1] / "docs"
-PAGES = sorted(page.name for page in DOCS.glob("*.md") if ".zh-CN" not in page.name)
+# The figures are numbers under a heading in both languages, in one file.
+PAGES = sorted(
+    page.name
+    for page in DOCS.glob("*.md")
+    if ".zh-CN" not in page.name and page.name != "figures.md"
+)
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -35,12 +35,19 @@ def batch_dtype() -> "torch.dtype":
         return torch.bfloat16 if name == "bfloat16" else torch.float32
     if device().type != "cpu":
         return torch.bfloat16
-    full, half = _forward_seconds(torch.float32), _forward_seconds(torch.bfloat16)
+    full, half = _forward_seconds(torch.float32, torch.bfloat16)
     return torch.bfloat16 if half * 4 / 3 < full else torch.float32
 
 
-def _forward_seconds(dtype: "torch.dtype") -> float:
-    """Seconds of the fastest of three forward passes over (8, 64) tokens."""
+ROUNDS = 8
+"""Forward passes in each precision, taking turns: a pass that another process disturbs can take ten
+times as long, so the fastest of several speaks for the machine."""
+PATIENCE = 4.0
+"""Seconds after which no further round is begun."""
+
+
+def _forward_seconds(*dtypes: "torch.dtype") -> list[float]:
+    """Seconds of the fastest forward pass over (8, 64) tokens in each precision."""
     import time
 
     import torch
@@ -55,13 +62,17 @@ def _forward_seconds(dtype: "torch.dtype") -> float:
         num_key_value_heads=3,
     )
     with torch.random.fork_rng(devices=[]), torch.inference_mode():
-        model = LlamaModel(config).to(dtype).eval()
+        models = [LlamaModel(config).to(dtype).eval() for dtype in dtypes]
         tokens = torch.zeros(8, 64, dtype=torch.long)
-        best = float("inf")
-        for _ in range(3):
-            start = time.perf_counter()
-            model(input_ids=tokens, use_cache=False)
-            best = min(best, time.perf_counter() - start)
+        best = [float("inf")] * len(models)
+        begun = time.perf_counter()
+        for _ in range(ROUNDS):
+            for place, model in enumerate(models):
+                start = time.perf_counter()
+                model(input_ids=tokens, use_cache=False)
+                best[place] = min(best[place], time.perf_counter() - start)
+            if time.perf_counter() - begun > PATIENCE:
+                break
     return best
 
 

@@ -39,7 +39,7 @@ def write(
         input_ids=tokens,
         encoder_hidden_states=memory,
         encoder_attention_mask=mask,
-        past_key_values=cache,
+        cache=cache,
         use_cache=cache is not None,
     ).last_hidden_state
     return hidden

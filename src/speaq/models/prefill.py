@@ -65,7 +65,7 @@ class _Prefix:
             input_ids=tokens,
             attention_mask=mask,
             position_ids=(mask.cumsum(1) - 1).clamp(min=0),
-            past_key_values=self.cache,
+            cache=self.cache,
         )
         self.hidden = output.last_hidden_state[:, -1]
 
@@ -84,7 +84,7 @@ class _Prefix:
             input_ids=tokens,
             attention_mask=self.mask,
             position_ids=positions,
-            past_key_values=self.cache,
+            cache=self.cache,
         ).last_hidden_state
         return hidden
 

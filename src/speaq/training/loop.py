@@ -114,6 +114,7 @@ def train(
     seed: int,
     *,
     require_sound: Callable[[Sequence[int]], None] | None = None,
+    enough: Callable[[], bool] | None = None,
 ) -> None:
     """Train `task`, from the run's last checkpoint if it has one.
 
@@ -125,6 +126,8 @@ def train(
         seed: of batches, and of draws inside modules.
         require_sound: called with a step's episodes before its checkpoint is written; raises
             `DivergenceError` if what was learnt is not worth keeping.
+        enough: asked before each step; true ends the run early. Its answer may depend only on
+            what a checkpoint keeps.
 
     Raises:
         DivergenceError: loss or gradient is not finite, or `require_sound` says so; the last
@@ -137,7 +140,7 @@ def train(
     run.rewind(step)
     with bar("training", settings.steps) as running:
         running.advance(step)
-        while step < settings.steps:
+        while step < settings.steps and not (enough is not None and enough()):
             # Dropout and other draws inside modules must not depend on what ran before.
             torch.manual_seed(derive(seed, "step", step))
             drawn = replay.draw(step, settings.batch_size)

@@ -11,6 +11,7 @@ import json
 import sys
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO, cast
 
@@ -34,7 +35,7 @@ def read_rows(path: str | Path) -> Iterator[Row]:
         raise DataError("there is no such file.", "没有这个文件。", file=path)
     kind = suffix_of(path)
     if kind == ".parquet":
-        yield from _parquet(path)
+        yield from parquet_rows(path)
         return
     reader = _TEXT.get(kind)
     if reader is None:
@@ -45,22 +46,11 @@ def read_rows(path: str | Path) -> Iterator[Row]:
             f"无法读取这种后缀的文件；可用的后缀：{known}（除最后一种外都可加 .gz）。",
             file=path,
         )
-    try:
-        with _open(path) as stream:
-            encoding = detect(stream, path)
-        # Only CSV may have line ends inside a value, and its reader wants them untouched.
-        with _open(path) as stream, io.TextIOWrapper(stream, encoding, newline="") as text:
-            yield from reader(text, path)
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"the text is not {error.encoding} throughout; save the file as UTF-8.",
-            f"文本并非全部为 {error.encoding} 编码；请另存为 UTF-8。",
-            file=path,
-        ) from error
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(
-            "the compressed file is cut off or damaged.", "压缩文件不完整或已损坏。", file=path
-        ) from error
+    with open_bytes(path) as stream:
+        encoding = detect(stream, path)
+    # Only CSV may have line ends inside a value, and its reader wants them untouched.
+    with open_text(path, encoding) as text:
+        yield from reader(text, path)
 
 
 def suffix_of(path: Path) -> str:
@@ -69,25 +59,62 @@ def suffix_of(path: Path) -> str:
     return Path(name).suffix
 
 
-def _open(path: Path) -> BinaryIO:
-    if path.name.lower().endswith(".gz"):
-        return cast(BinaryIO, gzip.open(path, "rb"))
-    return path.open("rb")
+@contextmanager
+def open_bytes(path: Path) -> Iterator[BinaryIO]:
+    """The bytes of a file, unpacked if it ends in `.gz`.
+
+    Raises:
+        DataError: it is cut off or damaged.
+    """
+    packed = path.name.lower().endswith(".gz")
+    try:
+        with cast(BinaryIO, gzip.open(path, "rb")) if packed else path.open("rb") as stream:
+            yield stream
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(
+            "the compressed file is cut off or damaged.", "压缩文件不完整或已损坏。", file=path
+        ) from error
+
+
+@contextmanager
+def open_text(path: Path, encoding: str, errors: str = "strict") -> Iterator[TextIO]:
+    """The text of a file, line ends untouched.
+
+    Raises:
+        DataError: it is not in this encoding throughout (unless `errors` is `replace`).
+    """
+    try:
+        with (
+            open_bytes(path) as stream,
+            io.TextIOWrapper(stream, encoding, errors=errors, newline="") as text,
+        ):
+            yield text
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"the text is not {error.encoding} throughout; save the file as UTF-8.",
+            f"文本并非全部为 {error.encoding} 编码；请另存为 UTF-8。",
+            file=path,
+        ) from error
 
 
 def _json_lines(text: TextIO, path: Path) -> Iterator[Row]:
     for row, line in enumerate(text, start=1):
         if line.strip():
-            yield row, _record(_parse(line, path, row), path, row)
+            yield row, _record(parse_json(line, path, row), path, row)
 
 
 def _json(text: TextIO, path: Path) -> Iterator[Row]:
-    parsed = _parse(text.read(), path, None)
+    parsed = parse_json(text.read(), path, None)
     for row, value in enumerate(parsed if isinstance(parsed, list) else [parsed], start=1):
         yield row, _record(value, path, row)
 
 
-def _parse(text: str, path: Path, row: int | None) -> Any:
+def parse_json(text: str, path: Path, row: int | None) -> Any:
+    """What a JSON text says.
+
+    Raises:
+        DataError: it is cut off, no JSON, or too deep.
+    """
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
@@ -185,7 +212,12 @@ def _named(names: list[str], values: list[str], path: Path, row: int) -> dict[st
     return dict(zip(names, values, strict=True))
 
 
-def _parquet(path: Path) -> Iterator[Row]:
+def parquet_rows(path: Path) -> Iterator[Row]:
+    """Yield (row number, record) from a Parquet file, counted from 1.
+
+    Raises:
+        DataError: it is cut off or damaged.
+    """
     import pyarrow
     import pyarrow.parquet
 

@@ -270,5 +270,5 @@ def test_rates_by_hand():
 def test_settings_out_of_range_are_refused(name):
     with pytest.raises(SettingsError, match=f"{name} = 0"):
         LoopSettings(**{name: 0})
-    with pytest.raises(SettingsError, match="constant or cosine"):
-        LoopSettings(schedule="linear")
+    with pytest.raises(SettingsError, match="one of constant, linear, cosine, exponential"):
+        LoopSettings(schedule="stairs")

@@ -22,7 +22,11 @@ from speaq.core.files import replacing_folder
 from speaq.core.progress import bar
 from speaq.core.runs import RunFolder
 from speaq.core.seeds import derive
-from speaq.training.replay import Draw, Permutations, Replay
+from speaq.training.descent import Descent
+from speaq.training.distributed import rank, spread, wait, whole
+from speaq.training.optimisers import Optimiser
+from speaq.training.replay import Permutations, Replay
+from speaq.training.schedules import SCHEDULES, factor
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ class LoopSettings:
     warmup: int = 0
     """Steps over which the learning rate rises from 0."""
     schedule: str = "constant"
-    """`constant`, or `cosine` down to a tenth."""
+    """`constant`; or `linear`, `cosine` or `exponential` down to a tenth."""
     checkpoint_every: int = 50
     """Steps between checkpoints."""
     log_every: int = 10
@@ -65,23 +69,48 @@ class LoopSettings:
             "value_lr": self.value_lr > 0,
             "checkpoint_every": self.checkpoint_every >= 1,
             "log_every": self.log_every >= 1,
-            "schedule": self.schedule in ("constant", "cosine"),
+            "schedule": self.schedule in SCHEDULES,
         }
+        known = ", ".join(SCHEDULES)
         for name, good in checks.items():
             if not good:
                 raise SettingsError(
                     f"training setting {name} = {vars(self)[name]} cannot be used; it must be "
-                    f"{'constant or cosine' if name == 'schedule' else 'positive'}.",
+                    f"{f'one of {known}' if name == 'schedule' else 'positive'}.",
                     f"训练参数 {name} = {vars(self)[name]} 不可用；"
-                    f"应为{' constant 或 cosine' if name == 'schedule' else '正数'}。",
+                    f"应为{f' {known} 之一' if name == 'schedule' else '正数'}。",
                 )
 
     def rate(self, step: int) -> float:
         """Factor on the learning rates at `step`, counted from 0."""
-        rise = min(1.0, (step + 1) / self.warmup) if self.warmup else 1.0
-        if self.schedule == "constant":
-            return rise
-        return rise * (0.55 + 0.45 * float(np.cos(np.pi * step / self.steps)))
+        return factor(self.schedule, step, self.steps, self.warmup, floor=0.1)
+
+
+class Pace(Protocol):
+    """What the loop itself reads of settings; see `LoopSettings`."""
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps."""
+
+    @property
+    def batch_size(self) -> int:
+        """Episodes per step."""
+
+    @property
+    def clip_norm(self) -> float:
+        """Largest gradient norm; 0 does not clip."""
+
+    @property
+    def checkpoint_every(self) -> int:
+        """Steps between checkpoints."""
+
+    @property
+    def log_every(self) -> int:
+        """Steps between metric lines."""
+
+    def rate(self, step: int) -> float:
+        """Factor on the learning rates at `step`, counted from 0."""
 
 
 class Task(Protocol):
@@ -98,8 +127,9 @@ class Task(Protocol):
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Scalar loss of the episodes `indices`, and figures to log.
 
-        `weights` (B,) are importance weights of the episodes. A figure named `errors` (B,) is not
-        logged: it is how wrong each episode's values were, for the replay.
+        `weights` (B,) are importance weights of the episodes. Two figures are not logged: `errors`
+        (B,) says how wrong each episode's values were, for the replay; `terms` of how many terms
+        the loss is the mean, where that is not the number of episodes, for `Descent`.
         """
 
     def after_step(self, step: int) -> None:
@@ -109,10 +139,11 @@ class Task(Protocol):
 def train(
     task: Task,
     episodes: int | Replay,
-    settings: LoopSettings,
+    settings: Pace,
     run: RunFolder,
     seed: int,
     *,
+    descent: Descent | None = None,
     require_sound: Callable[[Sequence[int]], None] | None = None,
     enough: Callable[[], bool] | None = None,
 ) -> None:
@@ -124,6 +155,7 @@ def train(
         settings: how long and how fast.
         run: where metrics and checkpoints go.
         seed: of batches, and of draws inside modules.
+        descent: the optimiser, and how it comes by gradients; None: AdamW by `LoopSettings`.
         require_sound: called with a step's episodes before its checkpoint is written; raises
             `DivergenceError` if what was learnt is not worth keeping.
         enough: asked before each step; true ends the run early. Its answer may depend only on
@@ -135,27 +167,34 @@ def train(
         StorageError: a checkpoint could not be written; the one before it is kept.
     """
     replay = Permutations(episodes, seed) if isinstance(episodes, int) else episodes
-    optimiser = _optimiser(task, settings)
-    step = _restore(task, optimiser, replay, run)
-    run.rewind(step)
+    if descent is None:
+        if not isinstance(settings, LoopSettings):
+            raise TypeError("settings other than LoopSettings need a descent")
+        descent = Descent(_optimiser(task, settings))
+    step = _restore(task, descent.optimiser, replay, run)
+    if rank() == 0:
+        run.rewind(step)
+    wait()
     with bar("training", settings.steps) as running:
         running.advance(step)
         while step < settings.steps and not (enough is not None and enough()):
             # Dropout and other draws inside modules must not depend on what ran before.
             torch.manual_seed(derive(seed, "step", step))
             drawn = replay.draw(step, settings.batch_size)
-            loss, figures = _step(task, optimiser, drawn, settings, step)
+            loss, figures = descent.gradients(task, drawn)
+            _move(descent, settings, step, loss, drawn.indices)
             replay.learned(drawn.indices, figures.pop("errors", None))
             step += 1
             task.after_step(step)
             if step % settings.log_every == 0 or step == settings.steps:
                 row = {"loss": loss, **{name: float(value) for name, value in figures.items()}}
-                run.log(step, row)
+                if rank() == 0:
+                    run.log(step, row)
                 running.advance(0, f"loss {loss:.4g}")
             if step % settings.checkpoint_every == 0 or step == settings.steps:
                 if require_sound is not None:
                     require_sound(drawn.indices)
-                _keep(task, optimiser, replay, run, step)
+                _keep(task, descent.optimiser, replay, run, step)
             running.advance()
 
 
@@ -176,42 +215,34 @@ def _optimiser(task: Task, settings: LoopSettings) -> torch.optim.AdamW:
     return torch.optim.AdamW(groups, betas=(0.9, settings.beta2))
 
 
-def _step(
-    task: Task,
-    optimiser: torch.optim.AdamW,
-    drawn: Draw,
-    settings: LoopSettings,
-    step: int,
-) -> tuple[float, dict[str, Tensor]]:
-    for group in optimiser.param_groups:
-        group["lr"] = group["peak"] * settings.rate(step)
-    optimiser.zero_grad(set_to_none=True)
-    loss, figures = task.loss(drawn.indices, drawn.weights)
-    value = float(loss.detach())
-    _require_finite("loss", value, step)
-    torch.autograd.backward(loss)
-    for group in optimiser.param_groups:
-        limit = settings.clip_norm or float("inf")
-        norm = float(torch.nn.utils.clip_grad_norm_(group["params"], limit))
+def _move(descent: Descent, settings: Pace, step: int, loss: float, indices: Sequence[int]) -> None:
+    """One optimiser step along the gradients, if they are numbers."""
+    _require_finite("loss", loss, step, indices)
+    for norm in descent.clip(settings.clip_norm):
         # Else the weights would be ruined now and kept before the next loss tells.
-        _require_finite("gradient", norm, step)
-    optimiser.step()
-    return value, figures
+        _require_finite("gradient", norm, step, indices)
+    for group in descent.optimiser.param_groups:
+        group["lr"] = group["peak"] * settings.rate(step)
+    descent.optimiser.step()
 
 
-def _require_finite(what: str, value: float, step: int) -> None:
+_NAMED = 8
+"""Members of a batch that a message names."""
+
+
+def _require_finite(what: str, value: float, step: int, indices: Sequence[int]) -> None:
     if not np.isfinite(value):
         name = {"loss": "损失", "gradient": "梯度"}.get(what, what)
+        batch = ", ".join(map(str, indices[:_NAMED])) + (", …" if len(indices) > _NAMED else "")
         raise DivergenceError(
-            f"the {what} is {value} at step {step + 1}; lower the learning rate or check the "
-            "rewards. The last good checkpoint is kept.",
-            f"第 {step + 1} 步的{name}为 {value}；请降低学习率或检查奖励。最近的有效检查点已保留。",
+            f"the {what} is {value} at step {step + 1} (batch: {batch}); lower the learning rate "
+            "or check the rewards or texts. The last good checkpoint is kept.",
+            f"第 {step + 1} 步的{name}为 {value}（批次：{batch}）；"
+            "请降低学习率，或检查奖励或文本。最近的有效检查点已保留。",
         )
 
 
-def _keep(
-    task: Task, optimiser: torch.optim.AdamW, replay: Replay, run: RunFolder, step: int
-) -> None:
+def _keep(task: Task, optimiser: Optimiser, replay: Replay, run: RunFolder, step: int) -> None:
     tensors = {
         f"module.{name}.{key}": tensor
         for name, module in task.modules().items()
@@ -220,11 +251,15 @@ def _keep(
     for index, state in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser.{index}.{key}": tensor for key, tensor in state.items()}
     tensors |= {f"replay.{key}": tensor for key, tensor in replay.state().items()}
+    # Where tensors are sharded, every process has to help put each together.
+    copies = {key: whole(tensor.detach()).cpu().contiguous() for key, tensor in tensors.items()}
+    if rank():
+        return
     older = run.checkpoints()
-    whole = {key: tensor.detach().cpu().contiguous().clone() for key, tensor in tensors.items()}
+    copies = {key: tensor.clone() for key, tensor in copies.items()}
     try:
         with replacing_folder(run.checkpoint(step)) as folder:
-            save_file(whole, folder / "state.safetensors")
+            save_file(copies, folder / "state.safetensors")
             (folder / "step.json").write_text(json.dumps({"step": step}))
     except SafetensorError as error:
         raise StorageError(
@@ -248,21 +283,26 @@ def _clear_half_written(run: RunFolder) -> None:
             left.unlink(missing_ok=True)
 
 
-def _restore(task: Task, optimiser: torch.optim.AdamW, replay: Replay, run: RunFolder) -> int:
+def _restore(task: Task, optimiser: Optimiser, replay: Replay, run: RunFolder) -> int:
     """Load the last checkpoint, if any, and return its step."""
-    _clear_half_written(run)
+    if rank() == 0:
+        _clear_half_written(run)
     found = run.checkpoints()
     if not found:
         return 0
     tensors = load_file(found[-1] / "state.safetensors")
     for name, module in task.modules().items():
-        module.load_state_dict(_under(f"module.{name}.", tensors))
+        own = module.state_dict()
+        kept = _under(f"module.{name}.", tensors)
+        module.load_state_dict({key: spread(each, own[key]) for key, each in kept.items()})
     replay.restore(_under("replay.", tensors))
     saved = optimiser.state_dict()
+    weights = [weight for group in optimiser.param_groups for weight in group["params"]]
     for key, tensor in tensors.items():
         if key.startswith("optimiser."):
             _, index, field = key.split(".")
-            saved["state"].setdefault(int(index), {})[field] = tensor
+            held = spread(tensor, weights[int(index)])
+            saved["state"].setdefault(int(index), {})[field] = held
     optimiser.load_state_dict(saved)
     step: int = json.loads((found[-1] / "step.json").read_text())["step"]
     return step

@@ -1,0 +1,82 @@
+"""Several processes that train one model: who this one is, sums over all, and sharded tensors.
+
+The command is the same under `torchrun`: it tells each process its rank. Without it there is one
+process, and everything here gives back what it was given.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from speaq.core.devices import device
+
+
+@contextmanager
+def processes() -> Iterator[None]:
+    """Join the processes that `torchrun` started, if it did; leave them at the end.
+
+    Gloo joins CPUs, NCCL the GPUs of CUDA; each process takes the GPU of its own number.
+    """
+    if "TORCHELASTIC_RUN_ID" not in os.environ or dist.is_initialized():
+        yield
+        return
+    if device().type == "cuda":
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+        dist.init_process_group("nccl")
+    else:
+        dist.init_process_group("gloo")
+    try:
+        yield
+    finally:
+        dist.destroy_process_group()
+
+
+def world() -> int:
+    """How many processes there are."""
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def rank() -> int:
+    """The number of this process, from 0; number 0 writes the files."""
+    return dist.get_rank() if dist.is_initialized() else 0
+
+
+def wait() -> None:
+    """Until all processes are here."""
+    if dist.is_initialized():
+        dist.barrier()
+
+
+def summed(values: Sequence[float]) -> list[float]:
+    """Each value, added up over all processes."""
+    if not dist.is_initialized():
+        return list(values)
+    where = device() if dist.get_backend() == "nccl" else torch.device("cpu")
+    total = torch.tensor(values, dtype=torch.float64, device=where)
+    dist.all_reduce(total)
+    added: list[float] = total.tolist()
+    return added
+
+
+def whole(tensor: Tensor) -> Tensor:
+    """A sharded tensor put together, on every process; any other as it is."""
+    if not dist.is_initialized():
+        return tensor
+    from torch.distributed.tensor import DTensor
+
+    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+
+
+def spread(tensor: Tensor, like: Tensor) -> Tensor:
+    """A whole tensor, sharded as `like` is; as it is where `like` is whole, or of another shape."""
+    if not dist.is_initialized():
+        return tensor
+    from torch.distributed.tensor import DTensor, distribute_tensor
+
+    if not isinstance(like, DTensor) or like.shape != tensor.shape:
+        return tensor
+    return distribute_tensor(tensor.to(like.device), like.device_mesh, like.placements)

@@ -8,7 +8,8 @@ SpeaqError
 │   └── UnsafeFileError it could run code when opened
 ├── StorageError    the disk or the database refused
 ├── EvidenceError   the log says too little for what was asked
-└── DivergenceError training left the finite numbers
+├── DivergenceError training left the finite numbers
+└── MemoryShortageError  a batch did not fit
 """
 
 from pathlib import Path
@@ -85,3 +86,7 @@ class EvidenceError(SpeaqError):
 
 class DivergenceError(SpeaqError, FloatingPointError):
     """Training left the finite numbers; the last good checkpoint is kept."""
+
+
+class MemoryShortageError(SpeaqError, MemoryError):
+    """A batch did not fit into memory; the sentence names the setting that makes it smaller."""

@@ -13,8 +13,8 @@ def _wanted() -> bool:
 
 
 @contextmanager
-def bar(title: str, total: float) -> Iterator["Bar"]:
-    """A bar for work of `total` units; call `advance` as it is done."""
+def bar(title: str, total: float | None) -> Iterator["Bar"]:
+    """A bar for work of `total` units, None if nobody knows; call `advance` as it is done."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,

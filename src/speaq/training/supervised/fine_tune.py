@@ -1,0 +1,359 @@
+"""`fine_tune`: a trunk and examples in, a model folder that answers out."""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+
+from speaq.core.devices import device
+from speaq.core.errors import DataError, SettingsError
+from speaq.core.files import digest
+from speaq.core.language import say
+from speaq.core.runs import RunFolder
+from speaq.core.seeds import derive, generator
+from speaq.training.curves import plot_curves
+from speaq.training.loop import LoopSettings, train
+from speaq.training.memory import memory_errors
+from speaq.training.supervised.batches import Buckets, Row
+from speaq.training.supervised.calibration import confidences, out_of_scope_recall
+from speaq.training.supervised.classifying import Classifying, classifying, wanted_labels
+from speaq.training.supervised.examples import (
+    Dialogue,
+    Example,
+    Labelled,
+    Question,
+    Related,
+    Tagged,
+)
+from speaq.training.supervised.heads import Reads
+from speaq.training.supervised.hidden_states import HiddenStates, compute, fits
+from speaq.training.supervised.kinds import Kind, Scores
+from speaq.training.supervised.labels import require_examples, require_known
+from speaq.training.supervised.learner import Job, Learner, scores
+from speaq.training.supervised.reading import reading
+from speaq.training.supervised.result import Skill, Tuned, parameters_of, save
+from speaq.training.supervised.settings import FineTuneSettings, default_loop
+from speaq.training.supervised.strategy import merged, prepared
+from speaq.training.supervised.tagging import tagging
+from speaq.training.supervised.trunk import Trunk, open_trunk
+
+HELD_OUT = 0.1
+"""Share of the training examples that validates where no validation examples are given."""
+_PROBE = 4
+
+
+@dataclass(frozen=True)
+class Examples:
+    """The examples of one task."""
+
+    training: Sequence[Example]
+    validation: Sequence[Example] = ()
+    """Empty: a tenth of the training examples, chosen by the seed."""
+    test: Sequence[Example] = ()
+    outside: Sequence[Labelled] = ()
+    """Texts of no class, for judging how well these are told from the others."""
+
+
+@dataclass
+class Outcome:
+    """What fine-tuning left behind."""
+
+    model: Tuned
+    folder: Path
+    """The model folder."""
+    metrics: dict[str, dict[str, Any]]
+    """By part: `validation`, `test`."""
+    notes: list[str] = field(default_factory=list)
+    """What a person should know: texts that were cut, examples held out."""
+    ordinary: bool = False
+    """Whether the folder holds one of `transformers`' `AutoModelFor...` classes."""
+    seconds: float = 0.0
+    """Of training, states computed beforehand included."""
+
+
+def fine_tune(
+    source: str | Path,
+    examples: Examples,
+    *,
+    settings: FineTuneSettings | None = None,
+    loop: LoopSettings | None = None,
+    folder: Path | str,
+    seed: int = 0,
+    several: bool = False,
+) -> Outcome:
+    """Fine-tune a trunk for one task: texts, pairs, relations, tags or passages.
+
+    Args:
+        source: see `trunk`.
+        examples: all of one type; see `writing.fine_tune_writer` for replies and translations.
+        settings: what changes; see there.
+        loop: how long and how fast; `settings.epochs` sets the steps.
+        folder: the run folder; the model goes into `model` there. The same call on the same
+            folder continues an interrupted run.
+        seed: of everything random.
+        several: whether any number of labels may hold.
+
+    Raises:
+        DataError: no examples, one class, labels that training never showed.
+        SettingsError: unknown or contradictory settings.
+        DivergenceError: the numbers ended; the last good checkpoint is kept.
+        MemoryShortageError: a batch did not fit.
+    """
+    settings = settings or FineTuneSettings()
+    notes: list[str] = []
+    parts = with_validation(examples, seed, notes)
+    texts = [text for example in parts.training for text in texts_of(example)]
+    trunk = open_trunk(source, texts, seed)
+    kind = kind_for(parts, settings, trunk, several)
+    loop = stepped(loop or default_loop(settings.strategy), settings, len(parts.training))
+    resolved = resolved_settings(source, {"": parts}, settings, loop, seed)
+    run = RunFolder(folder, resolved)
+    begun = time.perf_counter()
+    trunk.model = prepared(trunk.model.to(device()), settings, seed)
+    job = job_of("", kind, trunk, parts, settings, seed, notes)
+    changing = parameters_of(trunk, [job.head])
+    learner = learnt(trunk, [job], settings, loop, run, seed)
+    seconds = time.perf_counter() - begun
+    trunk.model = merged(trunk.model)
+    metrics = settle(trunk, job, parts)
+    skill = Skill(job.kind, job.head)
+    how = {
+        **resolved,
+        "best_step": int(learner.best.step),
+        "trained_parameters": changing[0],
+        "parameters": changing[1],
+        "seconds": round(seconds, 1),
+    }
+    facts = {"origin": str(source), "metrics": metrics, "how": how, "notes": notes}
+    tuned = Tuned(trunk, {"": skill}, facts)
+    place = run.path / "model"
+    ordinary = save(tuned, place, job.validation_rows[:_PROBE])
+    return Outcome(tuned, place, metrics, notes, ordinary, seconds)
+
+
+def with_validation(examples: Examples, seed: int, notes: list[str]) -> Examples:
+    """The examples with some held out for validation where none are given."""
+    require_examples(examples.training, "training")
+    if examples.validation:
+        return examples
+    count = len(examples.training)
+    if count < 2:
+        raise DataError(
+            "one training example cannot be shared between training and validation.",
+            "只有一个训练样本，无法再分出验证数据。",
+        )
+    held = max(1, round(count * HELD_OUT))
+    order = generator(seed, "held out").permutation(count)
+    out = set(order[:held].tolist())
+    notes.append(
+        say(
+            f"No validation data: {held} of {count} training examples validate instead.",
+            f"没有验证数据：{count} 个训练样本中的 {held} 个用于验证。",
+        )
+    )
+    # A class that was held out altogether could not be learnt.
+    kept = [each for n, each in enumerate(examples.training) if n not in out]
+    shown = {label for each in kept for label in _labels(each)}
+    chosen = [examples.training[n] for n in sorted(out)]
+    back = [each for each in chosen if not set(_labels(each)) <= shown]
+    validation = [each for each in chosen if set(_labels(each)) <= shown]
+    return replace(examples, training=[*kept, *back], validation=validation or back)
+
+
+def _labels(example: Example) -> tuple[str, ...]:
+    return wanted_labels(example) if isinstance(example, Labelled | Related) else ()
+
+
+def texts_of(example: Example) -> list[str]:
+    """The texts of an example."""
+    match example:
+        case Labelled(text=text, second=second):
+            return [text] if second is None else [text, second]
+        case Tagged(words=words):
+            return [" ".join(words)]
+        case Question(question=question, context=context):
+            return [question, context]
+        case Related(text=text):
+            return [text]
+        case Dialogue(messages=messages):
+            return [message.text for message in messages]
+
+
+def kind_for(
+    examples: Examples, settings: FineTuneSettings, trunk: Trunk, several: bool = False
+) -> Kind:
+    """The task that examples make on a trunk.
+
+    Raises:
+        DataError: one class, unknown labels, examples of several types.
+        SettingsError: examples that a writer learns from.
+    """
+    types = {type(each) for each in (*examples.training, *examples.validation, *examples.test)}
+    if len(types) > 1:
+        names = sorted(each.__name__ for each in types)
+        raise DataError(
+            f"the examples are of several types: {', '.join(names)}.",
+            f"样本类型不一致：{'、'.join(names)}。",
+        )
+    first = examples.training[0]
+    if isinstance(first, Tagged):
+        return tagging(cast(Sequence[Tagged], examples.training), settings)
+    if isinstance(first, Question):
+        return reading(cast(Sequence[Question], examples.training), settings)
+    if isinstance(first, Dialogue):
+        raise SettingsError(
+            "replies and translations are learnt by fine_tune_writer.",
+            "回复与翻译请用 fine_tune_writer 学习。",
+        )
+    training = cast(Sequence[Labelled | Related], examples.training)
+    reads: Reads = "marks" if isinstance(first, Related) else pooling_of(trunk, settings)
+    kind = classifying(training, settings, reads, several)
+    for name, part in (("validation", examples.validation), ("test", examples.test)):
+        require_known(kind.labels, [_labels(each) for each in part], name)
+    return kind
+
+
+def pooling_of(trunk: Trunk, settings: FineTuneSettings) -> Reads:
+    """What `auto` means for a trunk."""
+    if settings.pooling != "auto":
+        return settings.pooling
+    if trunk.reads_forwards:
+        return "last"
+    return "mean" if settings.strategy == "head" or trunk.averages else "first"
+
+
+def stepped(loop: LoopSettings, settings: FineTuneSettings, examples: int) -> LoopSettings:
+    """The loop with as many steps as the epochs need; warm-up takes a tenth of them at most."""
+    if not settings.epochs:
+        return loop
+    steps = max(1, math.ceil(settings.epochs * math.ceil(examples / loop.batch_size)))
+    return replace(loop, steps=steps, warmup=min(loop.warmup, steps // 10))
+
+
+def resolved_settings(
+    source: str | Path,
+    tasks: dict[str, Examples],
+    settings: FineTuneSettings,
+    loop: LoopSettings,
+    seed: int,
+) -> dict[str, Any]:
+    """What a run's folder says of how it came about."""
+    data = {
+        name or "data": digest(*(repr(each) for each in (*parts.training, *parts.validation)))
+        for name, parts in tasks.items()
+    }
+    return {
+        "source": str(source),
+        "seed": seed,
+        **data,
+        "fine_tune": {**asdict(settings), "freeze": list(settings.freeze)},
+        "loop": asdict(loop),
+    }
+
+
+def job_of(
+    name: str,
+    kind: Kind,
+    trunk: Trunk,
+    parts: Examples,
+    settings: FineTuneSettings,
+    seed: int,
+    notes: list[str],
+) -> Job:
+    """A task made ready: rows, a fresh head, and which texts were too long."""
+    rows, long = kind.rows(trunk, parts.training)
+    validation_rows, also = kind.rows(trunk, parts.validation)
+    total = replace(long, count=long.count + also.count)
+    if total.count:
+        notes.append(f"{name}: {total}" if name else str(total))
+    torch.manual_seed(derive(seed, "head", name))
+    head = kind.head(trunk.size, settings.dropout)
+    return Job(name, kind, head, rows, parts.validation, validation_rows)
+
+
+def learnt(
+    trunk: Trunk,
+    jobs: Sequence[Job],
+    settings: FineTuneSettings,
+    loop: LoopSettings,
+    run: RunFolder,
+    seed: int,
+    temperature: float = 1.0,
+) -> Learner:
+    """Train the jobs together, and put the best weights back."""
+    lengths = [[len(row.tokens) for row in job.rows] for job in jobs]
+    replay = Buckets(lengths, seed, loop.steps, temperature)
+    passes = sum(-(-len(each) // loop.batch_size) for each in lengths)
+    every = max(1, round(passes / settings.validations))
+    frozen = not any(weight.requires_grad for weight in trunk.model.parameters())
+    if frozen:
+        for n, job in enumerate(jobs):
+            job.states = _states(trunk, job.rows, run.path / f"states-{n}.bin")
+            job.validation_states = _states(
+                trunk, job.validation_rows, run.path / f"validation-states-{n}.bin"
+            )
+    learner = Learner(
+        trunk, jobs, replay, run, every=every, steps=loop.steps, patience=settings.patience
+    )
+    half = max(1, loop.batch_size // 2)
+    with memory_errors(
+        f"batch_size = {half} or half of max_tokens needs half of it",
+        f"batch_size = {half} 或将 max_tokens 减半，所需内存减半",
+    ):
+        train(learner, replay, loop, run, seed, enough=learner.enough)
+    plot_curves(run)
+    learner.restore_best()
+    return learner
+
+
+def _states(trunk: Trunk, rows: Sequence[Row], file: Path) -> HiddenStates | None:
+    return compute(trunk, rows, file) if fits(rows, trunk.size) else None
+
+
+def settle(trunk: Trunk, job: Job, parts: Examples) -> dict[str, dict[str, Any]]:
+    """Calibrate a learnt job on its validation examples, and measure it on every part."""
+    found = scores(trunk, job.kind, job.head, job.validation_rows, job.validation_states)
+    job.kind = job.kind.calibrated(found, job.validation_rows, job.validation)
+    metrics = {"validation": measured(job, found, job.validation_rows, job.validation)}
+    inside = found
+    if parts.test:
+        rows, _ = job.kind.rows(trunk, parts.test)
+        inside = scores(trunk, job.kind, job.head, rows)
+        metrics["test"] = measured(job, inside, rows, parts.test)
+    if parts.outside and isinstance(job.kind, Classifying):
+        rows, _ = job.kind.rows(trunk, parts.outside)
+        outside = scores(trunk, job.kind, job.head, rows)
+        metrics["outside"] = refusals(job.kind, inside, outside)
+    for states in (job.states, job.validation_states):
+        if states is not None:
+            states.forget()
+    return metrics
+
+
+def measured(
+    job: Job, found: Sequence[Scores], rows: Sequence[Row], examples: Sequence[Any]
+) -> dict[str, Any]:
+    """The measures of a job's answers."""
+    return job.kind.measures(job.kind.answers(found, rows, examples), examples)
+
+
+def refusals(
+    kind: Classifying, inside: Sequence[Scores], outside: Sequence[Scores]
+) -> dict[str, float]:
+    """How well texts of no class are told from the others, by confidence.
+
+    `recall` refuses at the kind's own threshold, which validation set; `recall_at_coverage` at the
+    one that lets just the wanted share of these in-scope examples pass.
+    """
+    sure = confidences(np.stack(inside), kind.temperature)
+    unsure = confidences(np.stack(outside), kind.temperature)
+    return {
+        "coverage": float((sure >= kind.threshold).mean()),
+        "recall": float((unsure < kind.threshold).mean()),
+        "recall_at_coverage": out_of_scope_recall(sure, unsure, kind.coverage),
+    }

@@ -43,8 +43,9 @@ _PAIRS = (
     ("text_a", "text_b"), ("texta", "textb"), ("premise", "hypothesis"),
     ("question1", "question2"), ("sent_more", "sent_less"), ("chosen", "rejected"),
     ("first", "second"), ("prompt", "response"), ("question", "answer"), ("query", "reply"),
-    ("instruction", "output"), ("query", "document"), ("context", "question"), ("句子1", "句子2"), ("文本1", "文本2"),
-    ("问题", "回答"), ("问题", "答案"), ("提示", "回复"), ("前提", "假设"),
+    ("instruction", "output"), ("query", "document"), ("context", "question"),
+    ("句子1", "句子2"), ("文本1", "文本2"), ("问题", "回答"), ("问题", "答案"),
+    ("提示", "回复"), ("前提", "假设"),
 )  # fmt: skip
 _PARALLEL = (
     ("source", "target"), ("src", "tgt"), ("src", "trg"), ("source_text", "target_text"),

@@ -8,12 +8,13 @@ to the size of AdamW's (Liu et al. 2025, eq. 4), so that one learning rate serve
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
-
-import torch
-from torch import Tensor, nn
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from speaq.core.settings import require
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
 
 KINDS = ("adamw", "adam", "sgd", "muon")
 
@@ -73,7 +74,7 @@ class Optimiser(Protocol):
 class Joint:
     """Several optimisers as one: their groups, and so the numbers of their weights, run on."""
 
-    def __init__(self, parts: Sequence[torch.optim.Optimizer]) -> None:
+    def __init__(self, parts: "Sequence[torch.optim.Optimizer]") -> None:
         self.parts = list(parts)
 
     @property
@@ -111,7 +112,7 @@ class Joint:
             }
             part.load_state_dict(own)
 
-    def _numbered(self) -> list[tuple[int, torch.optim.Optimizer]]:
+    def _numbered(self) -> "list[tuple[int, torch.optim.Optimizer]]":
         """The parts, each with the number of its first weight."""
         found, first = [], 0
         for part in self.parts:
@@ -120,17 +121,19 @@ class Joint:
         return found
 
 
-def _weights(part: torch.optim.Optimizer) -> int:
+def _weights(part: "torch.optim.Optimizer") -> int:
     return sum(len(group["params"]) for group in part.param_groups)
 
 
-def optimiser_of(settings: OptimiserSettings, model: nn.Module) -> Optimiser:
+def optimiser_of(settings: OptimiserSettings, model: "nn.Module") -> Optimiser:
     """The optimiser of all weights of `model` that require gradients.
 
     Args:
         settings: see there.
         model: a `transformers` model: its embeddings and output layer are told apart for Muon.
     """
+    import torch
+
     weights = _sorted(model)
     if settings.kind == "muon":
         hidden = _groups(settings, {"hidden": weights["hidden"]})
@@ -153,13 +156,17 @@ def optimiser_of(settings: OptimiserSettings, model: nn.Module) -> Optimiser:
     return _adamw(settings, groups)
 
 
-def _adamw(settings: OptimiserSettings, groups: list[dict[str, Any]]) -> torch.optim.AdamW:
+def _adamw(settings: OptimiserSettings, groups: list[dict[str, Any]]) -> "torch.optim.AdamW":
+    import torch
+
     betas = (settings.beta1, settings.beta2)
     return torch.optim.AdamW(groups, betas=betas, eps=settings.epsilon, fused=True)
 
 
-def _sorted(model: nn.Module) -> dict[str, list[nn.Parameter]]:
+def _sorted(model: "nn.Module") -> "dict[str, list[nn.Parameter]]":
     """The weights: matrices between hidden states, tables of embeddings, and vectors."""
+    from torch import nn
+
     tables: set[Tensor] = {
         module.weight for module in model.modules() if isinstance(module, nn.Embedding)
     }
@@ -179,7 +186,7 @@ def _sorted(model: nn.Module) -> dict[str, list[nn.Parameter]]:
 
 
 def _groups(
-    settings: OptimiserSettings, weights: Mapping[str, list[nn.Parameter]]
+    settings: OptimiserSettings, weights: "Mapping[str, list[nn.Parameter]]"
 ) -> list[dict[str, Any]]:
     decays = {"vectors": 0.0}
     return [

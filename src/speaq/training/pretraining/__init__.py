@@ -1,0 +1,1 @@
+"""From raw text to a language model: corpus, token file, objectives, and the one loop over them."""

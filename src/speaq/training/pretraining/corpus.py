@@ -1,0 +1,94 @@
+"""Raw text as documents: plain text files, or a column of a data file."""
+
+import gzip
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from speaq.core.errors import DataError
+from speaq.text.encodings import detect
+from speaq.text.readers import read_rows, suffix_of
+
+PIECE = 1 << 18
+"""Characters of a long document that are handled at once."""
+_PLAIN = (".txt", ".text", ".md", "")
+_LINE = re.compile(r"\n(?=\S)")
+
+
+def documents(path: Path | str, column: str = "text") -> Iterator[list[str]]:
+    """Yield the documents of a file in order, each as the pieces it is made of.
+
+    A plain text file (`.txt`, `.md`; also as `.gz`) is one document; a table or JSON Lines has one
+    in each row. A long document comes in pieces that are cut where a line begins, so that a
+    tokenizer splits them as it would split the whole.
+
+    Args:
+        path: of the file.
+        column: where the text is in a row; without it, a lone column is taken.
+
+    Raises:
+        DataError: no such file or column, or nothing in it.
+    """
+    path = Path(path)
+    found = False
+    rows = _plain(path) if suffix_of(path) in _PLAIN else _column(path, column)
+    for text in rows:
+        if text:
+            found = True
+            yield _pieces(text)
+    if not found:
+        raise DataError("there is no text in it.", "其中没有文本。", file=path)
+
+
+def _plain(path: Path) -> Iterator[str]:
+    if not path.is_file():
+        raise DataError("there is no such file.", "没有这个文件。", file=path)
+    try:
+        with _open(path) as stream:
+            encoding = detect(stream, path)
+        with _open(path) as stream, io.TextIOWrapper(stream, encoding) as text:
+            yield text.read()
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"the text is not {error.encoding} throughout; save the file as UTF-8.",
+            f"文本并非全部为 {error.encoding} 编码；请另存为 UTF-8。",
+            file=path,
+        ) from error
+    except (EOFError, gzip.BadGzipFile) as error:
+        raise DataError(
+            "the compressed file is cut off or damaged.", "压缩文件不完整或已损坏。", file=path
+        ) from error
+
+
+def _open(path: Path) -> BinaryIO:
+    if path.name.lower().endswith(".gz"):
+        return cast(BinaryIO, gzip.open(path, "rb"))
+    return path.open("rb")
+
+
+def _column(path: Path, column: str) -> Iterator[str]:
+    for row, record in read_rows(path):
+        name = next(iter(record)) if len(record) == 1 else column
+        if not isinstance(record.get(name), str):
+            raise DataError(
+                f"expected a text (columns found: {', '.join(record)}); name the column with "
+                "--column.",
+                f"应为文本（现有的列：{'、'.join(record)}）；请用 --column 指明列名。",
+                file=path,
+                row=row,
+                field=name,
+            )
+        yield record[name]
+
+
+def _pieces(text: str) -> list[str]:
+    found, start = [], 0
+    while len(text) - start > PIECE:
+        line = _LINE.search(text, start + PIECE)
+        if line is None:
+            break
+        found.append(text[start : line.end()])
+        start = line.end()
+    return [*found, text[start:]]

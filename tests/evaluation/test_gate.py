@@ -23,6 +23,7 @@ DECODINGS = [
     Decoding(max_new_tokens=6),
     Decoding(temperature=0.7, top_p=0.9, max_new_tokens=6),
     Decoding(temperature=1.3, top_k=40, max_new_tokens=6),
+    Decoding(support=0.2, max_new_tokens=6),
 ]
 
 
@@ -105,7 +106,11 @@ def by_definition(model, episode, member, beta, decoding):
             logits = model.causal(input_ids=ids).logits[0, -1].double()
             advantage = table @ (weight @ hidden)
             base = distribution(logits.numpy().copy(), decoding)
-            guided = distribution((logits + beta * advantage).numpy(), decoding)
+            moved = logits + beta * advantage
+            if beta and decoding.support:
+                policy = logits.softmax(-1)
+                moved[policy < decoding.support * policy.max()] = -torch.inf
+            guided = distribution(moved.numpy(), decoding)
             per_turn[-1] += guided[token]
             plain[-1] += base[token]
             p = np.exp(guided)
@@ -155,7 +160,7 @@ def found(report, beta):
     return e.predicted, e.ess, e.kl
 
 
-@pytest.mark.parametrize("decoding", DECODINGS, ids=["plain", "top-p", "top-k"])
+@pytest.mark.parametrize("decoding", DECODINGS, ids=["plain", "top-p", "top-k", "support"])
 def test_the_gate_computes_its_definition(model, decoding):
     episodes = sampled(model, decoding)
     report = gate(model, episodes, [0, 0.05, 0.1], decoding=decoding, reward=vowels)

@@ -2,7 +2,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from transformers import TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
 
@@ -48,6 +48,8 @@ def test_a_temperature_near_zero_is_not_nan():
         ("top_p", 0),
         ("top_p", 1.5),
         ("top_p", math.nan),
+        ("support", -0.1),
+        ("support", 1.1),
         ("max_new_tokens", 0),
     ],
 )
@@ -70,6 +72,29 @@ def test_guiding_is_the_product_of_policy_and_exponential(beta, seed):
     expected = weights / weights.sum(-1, keepdim=True)
     found = guide(logits, advantages, beta).double().softmax(-1)
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-3)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.floats(-20, 20).filter(bool), st.floats(0.01, 1), st.integers(0, 1000))
+def test_support_chooses_among_what_the_model_finds_likely(beta, support, seed):
+    stream = torch.Generator().manual_seed(seed)
+    logits, advantages = torch.randn(3, 6, generator=stream), torch.randn(3, 6, generator=stream)
+    policy = logits.double().softmax(-1)
+    weights = policy * (beta * advantages.double()).exp()
+    # A token on the very threshold may fall on either side of it by rounding.
+    share = policy / policy.amax(-1, keepdim=True)
+    assume(((share - support).abs() > 1e-5)[share < 1].all())
+    weights[share < support] = 0
+    expected = weights / weights.sum(-1, keepdim=True)
+    found = guide(logits, advantages, beta, support).double().softmax(-1)
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-3)
+
+
+def test_a_token_the_model_would_never_say_is_not_found_by_a_large_beta():
+    logits, advantages = torch.tensor([[9.0, 8.0, 0.0]]), torch.tensor([[0.0, 0.5, 1.0]])
+    assert guide(logits, advantages, 1e6).softmax(-1).tolist() == [[0.0, 0.0, 1.0]]
+    assert guide(logits, advantages, 1e6, 0.1).softmax(-1).tolist() == [[0.0, 1.0, 0.0]]
+    assert guide(logits, advantages, 0.0, 0.1) is logits
 
 
 def test_large_but_finite_guidance_takes_the_best_advantage():

@@ -122,6 +122,19 @@ def test_half_precision_keeps_small_advantages(with_random_head, prompts):
 
 
 @pytest.mark.parametrize("kind", ["tied", "linear"])
+def test_a_bound_is_heeded_whatever_the_head(tiny, with_random_head, prompts, kind):
+    model = with_random_head(tiny, HeadSettings(kind), scale=0.3)
+    with Guidance(model, 50.0, 0.5) as guidance, torch.no_grad():
+        found = generated(model.causal, prompts, "greedy", [guidance]).scores[0]
+    longest = int(prompts["attention_mask"].sum(1).argmax())
+    hidden = model.hidden_states(prompts["input_ids"][longest][None])[:, -1]
+    policy = model.output_layer(hidden).softmax(-1)[0]
+    kept = policy >= 0.5 * policy.max()
+    assert 1 < kept.sum() < len(kept)
+    assert torch.equal(torch.isfinite(found[longest]), kept)
+
+
+@pytest.mark.parametrize("kind", ["tied", "linear"])
 def test_a_beta_that_overflows_is_refused(tiny, with_random_head, prompts, kind):
     model = with_random_head(tiny, HeadSettings(kind))
     with Guidance(model, 1e38) as guidance, pytest.raises(SettingsError, match="beta"):

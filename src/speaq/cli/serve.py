@@ -23,6 +23,8 @@ class Serve:
     """Where answers and feedback are kept: a file, or a database URL."""
     beta: float | None = None
     """Strength of guidance; unset: 1 with a value head, 0 without."""
+    support: float = 0.0
+    """Guide only among tokens at least this share as likely as the unguided model's likeliest."""
     host: str = "127.0.0.1"
     """Address to listen on; beyond this machine it needs --keys-file."""
     port: int = 8000
@@ -79,6 +81,7 @@ def _serve(options: Serve) -> None:
         parallel=options.parallel,
         max_waiting=options.max_waiting,
         max_new_tokens=options.max_new_tokens,
+        support=options.support,
         consent=options.consent,
         page=options.page,
     )

@@ -360,7 +360,8 @@ def _look(
                 with model.fast_products():
                     advantages = head.advantages(whole[some], judge).float()
                 for g, beta in enumerate(grid):
-                    logprobs = log_probabilities(guide(logits, advantages, beta), decoding)
+                    guided = guide(logits, advantages, beta, decoding.support)
+                    logprobs = log_probabilities(guided, decoding)
                     shares = logprobs.exp()
                     terms = shares * logprobs.masked_fill(shares == 0, 0.0)
                     entropies.append((g, -terms.sum(-1).cpu()))

@@ -209,7 +209,8 @@ def _say(
     centre = _mean(base.exp(), advantages)
     logprobs, kls, means = [], [], []
     for beta in grid:
-        policy = base if beta == 0 else log_probabilities(guide(logits, advantages, beta), decoding)
+        guided = guide(logits, advantages, beta, decoding.support)
+        policy = base if beta == 0 else log_probabilities(guided, decoding)
         logprobs.append(policy.gather(1, actions[:, None])[:, 0])
         kls.append(kl_divergence(policy, base).sum() if beta else centre.new_zeros(()))
         means.append(_mean(policy.exp(), advantages) - centre)

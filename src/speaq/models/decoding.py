@@ -19,6 +19,9 @@ class Decoding:
     """Keep only this many best tokens; 0 keeps all."""
     top_p: float = 1.0
     """Keep the fewest best tokens whose probability reaches this; 1 keeps all."""
+    support: float = 0.0
+    """Guidance chooses only among tokens at least this share as likely as the likeliest one under
+    the unguided model; 0 among all. Says nothing where nothing guides."""
     max_new_tokens: int = 64
     """Longest reply, in tokens; a reply cut here is truncated, not ended."""
 
@@ -27,6 +30,7 @@ class Decoding:
             ("temperature", self.temperature >= 0, "≥ 0"),
             ("top_k", self.top_k >= 0, "≥ 0"),
             ("top_p", 0 < self.top_p <= 1, "in (0, 1]"),
+            ("support", 0 <= self.support <= 1, "in [0, 1]"),
             ("max_new_tokens", self.max_new_tokens >= 1, "≥ 1"),
         )
         for name, good, wanted in checks:
@@ -64,13 +68,18 @@ def log_probabilities(logits: Tensor, decoding: Decoding) -> Tensor:
     return logprobs
 
 
-def guide(logits: Tensor, advantages: Tensor, beta: float) -> Tensor:
+def guide(logits: Tensor, advantages: Tensor, beta: float, support: float = 0.0) -> Tensor:
     """Logits of the guided policy π_β(a|s) ∝ π(a|s)·exp(β·A(s,a)), up to a constant per row.
+
+    With `support` > 0, tokens with π(a|s) < support · max π(·|s) get -inf: of tokens the log never
+    tried, A says what generalisation made up, and a large β would find the worst of it. This is
+    the threshold of discrete BCQ (Fujimoto et al. 2019, eq. 11) with the model as the behaviour.
 
     Args:
         logits: (N, V) of the base policy.
         advantages: (N, V).
         beta: 0 returns `logits` themselves, bit for bit.
+        support: see `Decoding.support`.
 
     Raises:
         SettingsError: β is not finite or so large that β·A overflows.
@@ -83,7 +92,13 @@ def guide(logits: Tensor, advantages: Tensor, beta: float) -> Tensor:
     low, high = shift.aminmax(dim=-1, keepdim=True)
     if not (torch.isfinite(low) & torch.isfinite(high)).all():
         raise _overflow(beta)
-    return shift.sub_(high).to(logits.dtype).add_(logits)
+    guided = shift.sub_(high).to(logits.dtype).add_(logits)
+    return guided.masked_fill_(unlikely(logits, support), -torch.inf) if support else guided
+
+
+def unlikely(logits: Tensor, support: float) -> Tensor:
+    """Which tokens are less than `support` > 0 as likely as their row's likeliest: (N, V) bool."""
+    return logits < logits.amax(-1, keepdim=True) + math.log(support)
 
 
 def require_finite(beta: float) -> None:

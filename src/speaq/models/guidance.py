@@ -6,8 +6,9 @@
 A tied head scores tokens with the output layer's own table, A(s, ·) = W (M h). So the guided
 logits W h + β W (M h) are the output layer's answer to another state, h + β M h, and a hook before
 that layer hands it this one: guiding costs a product with M, D numbers by D, and no second one
-over the vocabulary. For other heads, and in half precision, where a small step from h would be
-rounded away, advantages are made and added to the scores; `generate` hands its processors the
+over the vocabulary. For other heads, in half precision, where a small step from h would be rounded
+away, and where guidance is bounded by what the unguided model finds likely, advantages are made
+and added to the scores; `generate` hands its processors the
 scores but not the hidden states, which the same hook catches.
 """
 
@@ -19,7 +20,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 from transformers import LogitsProcessor
 
-from speaq.models.decoding import guide, require_finite, require_finite_scores
+from speaq.models.decoding import Decoding, guide, require_finite, require_finite_scores
 from speaq.models.language_model import LanguageModel
 
 
@@ -29,19 +30,25 @@ class Guidance(LogitsProcessor):  # type: ignore[misc]  # transformers is not fo
     While the context is open the model belongs to it: whatever else reads the logits of the same
     model meanwhile may find them guided.
 
+    Args:
+        model: with a value head.
+        beta: strength.
+        support: bound of what is chosen from, see `Decoding.support`.
+
     Raises:
-        SettingsError: β is not finite or overflows.
+        SettingsError: β is not finite or overflows; a support outside [0, 1].
         ModelError: the model has no value head.
     """
 
-    def __init__(self, model: LanguageModel, beta: float) -> None:
+    def __init__(self, model: LanguageModel, beta: float, support: float = 0.0) -> None:
         require_finite(beta)
         self.head = model.require_head()
         self.beta = beta
+        self.support = Decoding(support=support).support
         self._layer = model.plain_layer
         self._readout = model.readout
         self._table = model.output_table
-        self._step = _step(model)
+        self._step = None if support else _step(model)
         self._hidden: Tensor | None = None
         self._hook: RemovableHandle | None = None
 
@@ -83,13 +90,13 @@ class Guidance(LogitsProcessor):  # type: ignore[misc]  # transformers is not fo
             require_finite_scores(scores, self.beta)
             return scores  # made from the guided state
         advantages = self.head.advantages(self._hidden.float())
-        guided = guide(scores, advantages, self.beta)
+        guided = guide(scores, advantages, self.beta, self.support)
         # Beams compare sums of log-probabilities between rows, so the constant of each row counts.
         if not self._readout.banned:
             return torch.log_softmax(guided, dim=-1)
         # Theirs are normalised before tokens are banned, and those of a folded model would be.
         base = self._hidden @ self._table.T
-        moved = guide(base, advantages, self.beta).logsumexp(-1, keepdim=True)
+        moved = guide(base, advantages, self.beta, self.support).logsumexp(-1, keepdim=True)
         guided = guided + base.logsumexp(-1, keepdim=True) - moved
         forced = torch.isfinite(scores).sum(-1, keepdim=True) == 1  # nothing is chosen there
         return torch.where(forced, scores, guided)

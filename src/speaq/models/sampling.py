@@ -79,7 +79,7 @@ def sample(
         model: with a value head if β is not 0 or something is explored.
         prompts: token ids.
         samples: to each prompt.
-        decoding: temperature, cuts, length.
+        decoding: temperature, cuts, support, length.
         seed: of the replies.
         beta: of the guided policy.
         explore: draw tokens in this way instead; of `decoding` only the length then counts.
@@ -122,7 +122,8 @@ def _policy(
             # Candidates are few: the divergence is from the whole of the model's distribution.
             return exploring(logits, advantages, explore), torch.log_softmax(logits, -1)
         base = log_probabilities(logits, decoding)
-        return log_probabilities(guide(logits, advantages, beta), decoding), base
+        guided = guide(logits, advantages, beta, decoding.support)
+        return log_probabilities(guided, decoding), base
 
     return unguided if beta == 0 and explore is None else led
 

@@ -60,7 +60,8 @@ def _next_logprobs(model: LanguageModel, hidden: Tensor, decoding: Decoding, bet
     """Log-probabilities (V,) of the next token in the state `hidden` (1, D)."""
     logits = model.output_layer(hidden).float()
     if beta != 0:
-        logits = guide(logits, model.require_head().advantages(hidden.float()), beta)
+        advantages = model.require_head().advantages(hidden.float())
+        logits = guide(logits, advantages, beta, decoding.support)
     return log_probabilities(logits, decoding)[0]
 
 

@@ -160,6 +160,7 @@ def _question(
         decoding=Decoding(
             temperature=1.0 if request.temperature is None else request.temperature,
             top_p=1.0 if request.top_p is None else request.top_p,
+            support=desk.settings.support,
             max_new_tokens=longest,
         ),
         beta=desk.beta,

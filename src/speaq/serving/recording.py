@@ -49,6 +49,7 @@ class Scribe:
             "temperature": repr(question.decoding.temperature),
             "top_k": repr(question.decoding.top_k),
             "top_p": repr(question.decoding.top_p),
+            "support": repr(question.decoding.support),
             "max_new_tokens": repr(question.decoding.max_new_tokens),
             "beta": repr(question.beta),
             "seed": str(question.seed),

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from speaq.core.errors import SettingsError
+from speaq.models.decoding import Decoding
 
 
 @dataclass(frozen=True)
 class ServingSettings:
-    """How the server runs. Nothing here changes what the model would say."""
+    """How the server runs. Only `support` changes what the model would say."""
 
     journal: Path
     """Folder for answers that were begun and not yet finished; beside the store is a good place."""
@@ -25,6 +26,8 @@ class ServingSettings:
     """Longest chat answer, in tokens, where the request names none."""
     max_body_bytes: int = 1 << 20
     """Largest request body."""
+    support: float = 0.0
+    """Bound of what guidance may choose, see `Decoding.support`: as the gate was told."""
     consent: tuple[str, ...] | None = None
     """Purposes written into every episode; None: the data are the user's own (see Episode)."""
     page: bool = True
@@ -37,6 +40,7 @@ class ServingSettings:
                     f"serving setting {name} = {vars(self)[name]} must be at least 1.",
                     f"服务参数 {name} = {vars(self)[name]} 至少为 1。",
                 )
+        Decoding(support=self.support)
         if self.max_waiting < 0:
             raise SettingsError(
                 f"serving setting max_waiting = {self.max_waiting} must not be negative.",

@@ -149,7 +149,11 @@ def _question(
         turns = turns[2:]
         prefix = conversation_tokens(desk.model, turns)
     room = room_after(desk.model, len(prefix), None, "messages")
-    decoding = Decoding(temperature=temperature, max_new_tokens=min(longest, room))
+    decoding = Decoding(
+        temperature=temperature,
+        support=desk.settings.support,
+        max_new_tokens=min(longest, room),
+    )
     return Question(
         prefix=prefix,
         turns=turns,

@@ -9,8 +9,9 @@ on a shared disk, and no clock is asked.
 import os
 import socket
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
@@ -24,6 +25,7 @@ from speaq.training.tuning.settings import GoalSettings, PruningSettings, Sampli
 from speaq.training.tuning.space import Dimension
 
 if TYPE_CHECKING:
+    from optuna.samplers import BaseSampler
     from optuna.trial import FrozenTrial, Trial
 
 ATTEMPTS = 3
@@ -72,7 +74,7 @@ class Ledger:
             from speaq.training.tuning.sampling import open_study, pruner_of, sampler_of
         self.folder = folder
         self._goal, self._space = goal, space
-        self._sampler = lambda draw: sampler_of(sampling, space, draw)
+        self._sampler: Callable[[int], BaseSampler] = partial(sampler_of, sampling, space)
         self._sampler(0)  # what it lacks is said before any work
         self.run = RunFolder(folder, identity)
         self._workers = folder / "workers"
@@ -127,7 +129,8 @@ class Ledger:
 
     def _too_late(self, trials: "Sequence[FrozenTrial]", left: float) -> bool:
         """Whether not even the quickest trial so far would be done in the seconds left."""
-        quickest = min((t.user_attrs["seconds"] for t in trials if t.values), default=0.0)
+        complete = [trial for trial in trials if trial.state.name == "COMPLETE"]
+        quickest = min((trial.user_attrs["seconds"] for trial in complete), default=0.0)
         return left <= max(0.0, float(quickest))
 
     def finish(self, trial: "Trial", outcome: Outcome) -> None:

@@ -90,20 +90,28 @@ def _ends(axis: Any, found: Findings, low: float, high: float) -> None:
             both = vars(distribution)
             marks = [both["low"], both["high"]]
         for mark, height in zip(marks, heights(distribution, marks), strict=True):
-            axis.annotate(_label(mark), (place, height), fontsize=8, color="#333333")
+            _mark(axis, mark, place, height)
     last = len(found.space)
     axis.axvline(last, color=GREY, linewidth=0.8)
     for mark, height in ((low, 0.0), (high, 1.0)):
-        axis.annotate(_label(mark), (last, height), fontsize=8, color="#333333")
+        _mark(axis, mark, last, height)
     axis.set_xticks(range(last + 1), [*found.space, found.metric])
     axis.set_yticks([])
-    axis.set_xlim(-0.1, last + 0.35)
+    axis.set_xlim(-0.25, last + 0.35)
     for side in ("top", "right", "left"):
         axis.spines[side].set_visible(False)
 
 
-def _label(value: Value) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else text_of(value)
+def _mark(axis: Any, value: Value, place: int, height: float) -> None:
+    axis.annotate(
+        f"{value:.3g}" if isinstance(value, float) else text_of(value),
+        (place, height),
+        (4, 0),
+        textcoords="offset points",
+        va="center",
+        fontsize=8,
+        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
+    )
 
 
 def _history(found: Findings) -> "Figure":

@@ -146,7 +146,7 @@ def save(found: Findings) -> None:
         table = csv.writer(stream)
         table.writerow(["trial", "state", found.metric, "seconds", "memory_mb", *names, "why"])
         for row in found.rows:
-            settings = [text_of(row.settings[name]) for name in names if name in row.settings]
+            settings = [text_of(row.settings.get(name, "")) for name in names]
             start = [row.number, row.state, row.value, f"{row.seconds:.1f}", f"{row.memory:.0f}"]
             table.writerow([*start, *settings, row.why])
     plot(found)
@@ -202,7 +202,7 @@ def _table(found: Findings) -> str:
             "" if row.value is None else f"{row.value:.5g}",
             f"{row.seconds / 60:.1f}",
             f"{row.memory:.0f}",
-            *(_short(row.settings.get(name)) for name in found.space),
+            *(_short(row.settings.get(name, "")) for name in found.space),
             row.why,
         ]
         for row in found.rows[:SHOWN]

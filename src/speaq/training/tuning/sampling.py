@@ -9,6 +9,7 @@ Li et al. 2018 (Hyperband); Optuna's implementations of them.
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any, cast
 
 import optuna
 from filelock import FileLock
@@ -16,7 +17,6 @@ from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
 from optuna.samplers import BaseSampler, GPSampler, GridSampler, RandomSampler, TPESampler
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
-from optuna.storages.journal._file import BaseJournalFileLock
 
 from speaq.core.errors import SettingsError, StorageError
 from speaq.core.seeds import derive
@@ -28,10 +28,10 @@ WAIT = 60
 """Seconds a process waits for another that writes into the SQLite file."""
 
 
-class KernelLock(BaseJournalFileLock):
+class KernelLock:
     """A lock that the operating system takes back when its holder dies, by whatever death.
 
-    Optuna's own is a file that a killed process leaves behind.
+    Optuna's own is a file that a killed process leaves behind. It names no public base class.
     """
 
     def __init__(self, file: Path) -> None:
@@ -87,7 +87,7 @@ def _journal(file: Path) -> BaseStorage:
         _mend(file)
     finally:
         lock.release()
-    return JournalStorage(JournalFileBackend(str(file), lock_obj=lock))
+    return JournalStorage(JournalFileBackend(str(file), lock_obj=cast(Any, lock)))
 
 
 def _mend(file: Path) -> None:

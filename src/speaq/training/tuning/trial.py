@@ -22,7 +22,7 @@ WEIGH = 1.0
 """Seconds between two looks at the disk."""
 
 
-class Pruned(Protocol):
+class Listener(Protocol):
     """Who is told the figures of a trial as they come: an Optuna trial is one."""
 
     def report(self, value: float, step: int) -> None:
@@ -61,7 +61,7 @@ class Bench:
     fits: Callable[[Path], bool]
 
     def run(
-        self, place: Path, values: Mapping[str, Value], told: Pruned, deadline: float | None
+        self, place: Path, values: Mapping[str, Value], told: Listener, deadline: float | None
     ) -> Outcome:
         """Run a trial, from where it stopped if it has been begun.
 
@@ -89,7 +89,7 @@ class _Attempt:
 
     bench: Bench
     place: Path
-    told: Pruned
+    told: Listener
     deadline: float | None
     values: list[float] = field(default_factory=list)
     began: float = field(default_factory=time.time)
@@ -152,7 +152,7 @@ class _Attempt:
             self.told.report(self.bench.figure[1] * value, self.done + step)
             # Line by line, so that what is pruned does not depend on how fast lines come.
             if self.told.should_prune():
-                raise Ended("pruned", f"{self.bench.figure[0]} {value:.4g}, {self.done + step}")
+                raise Ended("pruned", f"{self.bench.figure[0]} {value:.4g} @ {self.done + step}")
 
     def _require_within(self, child: Child) -> None:
         """Stop a process that takes too much."""

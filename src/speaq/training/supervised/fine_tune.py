@@ -14,6 +14,7 @@ from speaq.core.errors import DataError, SettingsError
 from speaq.core.runs import RunFolder
 from speaq.core.seeds import derive
 from speaq.training.curves import plot_curves
+from speaq.training.floors.compare import FloorRow, beside, floors_of
 from speaq.training.loop import LoopSettings, train
 from speaq.training.memory import memory_errors
 from speaq.training.supervised.batches import Buckets, Row
@@ -75,6 +76,7 @@ def fine_tune(
     folder: Path | str,
     seed: int = 0,
     several: bool = False,
+    floor: bool = False,
 ) -> Outcome:
     """Fine-tune a trunk for one task: texts, pairs, relations, tags or passages.
 
@@ -87,6 +89,7 @@ def fine_tune(
             folder continues an interrupted run.
         seed: of everything random.
         several: whether any number of labels may hold.
+        floor: train the classical models too, and say which of them wins; needs `classic`.
 
     Raises:
         DataError: no examples, one class, labels that training never showed.
@@ -120,10 +123,26 @@ def fine_tune(
         "seconds": round(seconds, 1),
     }
     facts = {"origin": str(source), "metrics": metrics, "how": how, "notes": notes}
+    if floor:
+        facts["floor"] = with_floor(job.kind, metrics, seconds, parts, several, seed)
     tuned = Tuned(trunk, {"": skill}, facts)
     place = run.path / "model"
     ordinary = save(tuned, place, job.validation_rows[:_PROBE])
     return Outcome(tuned, place, metrics, notes, ordinary, seconds)
+
+
+def with_floor(
+    kind: Kind,
+    metrics: dict[str, dict[str, Any]],
+    seconds: float,
+    parts: Examples,
+    several: bool,
+    seed: int,
+) -> dict[str, Any]:
+    """The task's classical models beside the neural one, on the same examples."""
+    measures = metrics["test" if parts.test else "validation"]
+    neural = FloorRow("neural", kind.metric, float(measures[kind.metric]), seconds, measures)
+    return beside(neural, floors_of(parts, several=several, seed=seed))
 
 
 def kind_for(

@@ -78,32 +78,3 @@ def balanced_weights(counts: NDArray[np.int64]) -> NDArray[np.float32]:
     present = np.maximum(counts, 1)
     weights = counts.sum() / (len(counts) * present)
     return np.asarray(weights, np.float32)
-
-
-def iob_problems(tags: Sequence[str]) -> list[int]:
-    """Places of tags that are not IOB2: another mark, or an `I-x` that continues nothing."""
-    found = []
-    for place, tag in enumerate(tags):
-        mark, _, kind = tag.partition("-")
-        before = tags[place - 1] if place else OUTSIDE
-        continues = before in (f"B-{kind}", f"I-{kind}")
-        if tag != OUTSIDE and not (kind and (mark == "B" or (mark == "I" and continues))):
-            found.append(place)
-    return found
-
-
-def spans_of(tags: Sequence[str]) -> list[tuple[int, int, str]]:
-    """Spans (first word, word after the last, kind) of IOB2 tags.
-
-    An `I-x` that continues nothing begins a span, as in the scorer of CoNLL-2000.
-    """
-    spans: list[tuple[int, int, str]] = []
-    start, kind = -1, ""
-    for place, tag in enumerate([*tags, OUTSIDE]):
-        mark, _, name = tag.partition("-")
-        if start >= 0 and not (mark == "I" and name == kind):
-            spans.append((start, place, kind))
-            start = -1
-        if tag != OUTSIDE and start < 0:
-            start, kind = place, name
-    return spans

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from speaq.text.tagging import stretches
 from speaq.text.units import HAN, units
-from speaq.training.supervised.labels import spans_of
 
 _HAN = re.compile(f"[{HAN}]")
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
@@ -78,7 +78,7 @@ def span_measures(
     all kinds, with precision and recall, and the share of sentences that are right throughout."""
     right = given = asked = whole = 0
     for one, other in zip(found, wanted, strict=True):
-        a, b = set(spans_of(one)), set(spans_of(other))
+        a, b = set(stretches(one)), set(stretches(other))
         right, given, asked = right + len(a & b), given + len(a), asked + len(b)
         whole += a == b
     return {

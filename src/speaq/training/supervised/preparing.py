@@ -69,7 +69,7 @@ def with_validation(examples: Examples, seed: int, notes: list[str]) -> Examples
 
 def labels_in(example: Example) -> tuple[str, ...]:
     """The classes of an example; none where it has no class."""
-    return wantedlabels_in(example) if isinstance(example, Labelled | Related) else ()
+    return wanted_labels(example) if isinstance(example, Labelled | Related) else ()
 
 
 def texts_of(example: Example) -> list[str]:

@@ -17,11 +17,10 @@ import torch
 from speaq.core.errors import ModelError, SettingsError
 from speaq.core.seeds import derive
 from speaq.core.settings import require
+from speaq.text.tokenizer_training import TokenizerSettings, train_tokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
 @dataclass(frozen=True)
@@ -125,41 +124,7 @@ def _drawn(config: Any, seed: int) -> "PreTrainedModel":
 
 def word_pieces(texts: Sequence[str], vocabulary: int, context: int) -> "PreTrainedTokenizerBase":
     """A WordPiece tokenizer of lower-cased text, made from `texts`."""
-    from tokenizers import (
-        Tokenizer,
-        decoders,
-        models,
-        normalizers,
-        pre_tokenizers,
-        processors,
-        trainers,
+    settings = TokenizerSettings(
+        kind="wordpiece", vocabulary=vocabulary, lower=True, context=context
     )
-    from transformers import PreTrainedTokenizerFast
-
-    core = Tokenizer(models.WordPiece(unk_token="[UNK]", max_input_chars_per_word=100))
-    core.normalizer = normalizers.BertNormalizer(lowercase=True)
-    core.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    core.decoder = decoders.WordPiece()
-    trainer = trainers.WordPieceTrainer(
-        vocab_size=vocabulary,
-        special_tokens=list(SPECIAL),
-        min_frequency=2,
-        show_progress=False,
-    )
-    core.train_from_iterator(texts, trainer)
-    first, last = (core.token_to_id(name) for name in ("[CLS]", "[SEP]"))
-    core.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]",
-        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
-        special_tokens=[("[CLS]", first), ("[SEP]", last)],
-    )
-    return PreTrainedTokenizerFast(
-        tokenizer_object=core,
-        model_max_length=context,
-        pad_token="[PAD]",
-        unk_token="[UNK]",
-        cls_token="[CLS]",
-        sep_token="[SEP]",
-        mask_token="[MASK]",
-        clean_up_tokenization_spaces=False,
-    )
+    return train_tokenizer(texts, settings)

@@ -8,12 +8,13 @@ import numpy as np
 from torch import Tensor, nn
 
 from speaq.core.errors import DataError
+from speaq.text.tagging import faults
 from speaq.training.supervised.batches import Batch, Row, padded_targets
 from speaq.training.supervised.crf import CRF
 from speaq.training.supervised.examples import Tagged
 from speaq.training.supervised.heads import WordHead
 from speaq.training.supervised.kinds import Scores, TooLong
-from speaq.training.supervised.labels import OUTSIDE, iob_problems
+from speaq.training.supervised.labels import OUTSIDE
 from speaq.training.supervised.measures import span_measures
 from speaq.training.supervised.settings import FineTuneSettings
 from speaq.training.supervised.trunk import Trunk
@@ -159,7 +160,7 @@ def tagging(training: Sequence[Tagged], settings: FineTuneSettings) -> Tagging:
     """
     tags: set[str] = {OUTSIDE}
     for example in training:
-        wrong = iob_problems(example.tags)
+        wrong = faults(example.tags, "IOB2")
         if wrong:
             place = wrong[0]
             raise DataError(

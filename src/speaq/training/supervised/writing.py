@@ -28,6 +28,7 @@ from speaq.models.vocabulary import weighted_logprobs
 from speaq.training.batch import Batch, collate
 from speaq.training.curves import plot_curves
 from speaq.training.encoding import Encoded, encode_episodes
+from speaq.training.floors.compare import FloorRow, beside, floors_of
 from speaq.training.loop import LoopSettings, train
 from speaq.training.memory import memory_errors
 from speaq.training.supervised.batches import Buckets, by_length
@@ -71,6 +72,7 @@ def fine_tune_writer(
     decoding: Decoding | None = None,
     folder: Path | str,
     seed: int = 0,
+    floor: bool = False,
 ) -> Written:
     """Fine-tune a language model on dialogues, instructions or translations.
 
@@ -82,6 +84,7 @@ def fine_tune_writer(
         decoding: how answers are written for BLEU, chrF and ROUGE-L; greedily by default.
         folder: the run folder; the model goes into `model` there.
         seed: of everything random.
+        floor: measure the first sentences of the source, and the source itself, as well.
 
     Raises:
         DataError: no examples, or none that fits the model's context.
@@ -126,6 +129,10 @@ def fine_tune_writer(
     model.origin = Origin(name, fingerprint(model.causal), (*model.origin.history, step))
     flat = {f"{where} {key}": value for where, own in metrics.items() for key, value in own.items()}
     model.facts = {**model.facts, "metrics": flat, "notes": notes}
+    if floor:
+        measured = metrics["test" if parts.test else "validation"]
+        neural = FloorRow("neural", "chrf", measured["chrf"], seconds, measured)
+        model.facts["floor"] = beside(neural, floors_of(parts, seed=seed))
     save(model, run.path / "model")
     return Written(model, run.path / "model", metrics, notes, seconds)
 
@@ -137,7 +144,8 @@ def _prepare(model: LanguageModel, settings: FineTuneSettings, seed: int) -> Non
         raise SettingsError(
             f"{model.name} has no output layer of its own (it is tied to the embeddings), so "
             "strategy = head would leave nothing to train; use last or lora.",
-            f"{model.name} 的输出层与词嵌入共享，strategy = head 没有可训练的参数；请用 last 或 lora。",
+            f"{model.name} 的输出层与词嵌入共享，strategy = head 没有可训练的参数；"
+            "请用 last 或 lora。",
         )
     model.causal = prepared(model.causal, settings, seed)
     if settings.strategy in ("head", "last") and not tied:

@@ -1,0 +1,89 @@
+"""A corpus: the texts of files, read anew each time it is gone through."""
+
+import gzip
+import io
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from speaq.core.errors import DataError
+from speaq.core.files import digest, file_digest
+from speaq.text.encodings import detect
+from speaq.text.readers import read_rows, suffix_of
+
+PLAIN = (".txt", ".text", ".md", ".en", ".zh", "")
+"""Endings of files whose lines are the texts."""
+USUAL = ("text", "content", "sentence", "文本", "内容", "句子", "review", "评论")
+"""Columns looked for, in this order, where none is named."""
+
+
+class Corpus:
+    """The texts of one or more files, in order; empty lines and empty texts are left out.
+
+    A plain text file gives its lines, any other a column of its rows.
+
+    Args:
+        files: what `read_rows` can read, or plain text, each also as `.gz`.
+        column: of the files with columns; empty: the first usual one (text, content, 文本, ...).
+
+    Raises:
+        DataError: no file is named, one is missing, or (while reading) it has no such column.
+    """
+
+    def __init__(self, files: Sequence[Path | str], column: str = "") -> None:
+        if not files:
+            raise DataError("no file of texts is named.", "没有指定文本文件。")
+        self.files = [Path(file) for file in files]
+        self.column = column
+        for file in self.files:
+            if not file.is_file():
+                raise DataError("there is no such file.", "没有这个文件。", file=file)
+
+    def __iter__(self) -> Iterator[str]:
+        for file in self.files:
+            read = _lines(file) if suffix_of(file) in PLAIN else self._column(file)
+            for text in read:
+                if text.strip():
+                    yield text
+
+    def fingerprint(self) -> str:
+        """A digest of the files' contents and of the column."""
+        return digest(self.column, *(file_digest(file) for file in self.files))
+
+    def _column(self, file: Path) -> Iterator[str]:
+        for row, record in read_rows(file):
+            name = self.column or next((name for name in USUAL if name in record), "text")
+            value = record.get(name)
+            if not isinstance(value, str):
+                raise DataError(
+                    f"expected a text (columns found: {', '.join(record)}); name the column with "
+                    "--column.",
+                    f"应为文本（现有的列：{'、'.join(record)}）；请用 --column 指明列名。",
+                    file=file,
+                    row=row,
+                    field=name,
+                )
+            yield value
+
+
+def _lines(file: Path) -> Iterator[str]:
+    def opened() -> BinaryIO:
+        packed = file.name.lower().endswith(".gz")
+        return cast(BinaryIO, gzip.open(file, "rb")) if packed else file.open("rb")
+
+    try:
+        with opened() as stream:
+            encoding = detect(stream, file)
+        with opened() as stream, io.TextIOWrapper(stream, encoding) as text:
+            for line in text:
+                yield line.rstrip("\n")
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"the text is not {error.encoding} throughout; save the file as UTF-8.",
+            f"文本并非全部为 {error.encoding} 编码；请另存为 UTF-8。",
+            file=file,
+        ) from error
+    except (EOFError, gzip.BadGzipFile) as error:
+        raise DataError(
+            "the compressed file is cut off or damaged.", "压缩文件不完整或已损坏。", file=file
+        ) from error

@@ -3,10 +3,13 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, cast
 
+from speaq.core.errors import SettingsError
 from speaq.core.language import say
 from speaq.training.floors.classes import Readable, linear_machine, naive_bayes
+from speaq.training.floors.compact import compact, open_compact
 from speaq.training.floors.passages import best_sentences
 from speaq.training.floors.tags import field
 from speaq.training.floors.texts import copied, lead
@@ -92,6 +95,27 @@ def _classes(
     if several:
         return [_timed("svm", "micro_f1", machine)]
     return [_timed("naive-bayes", "accuracy", bayes), _timed("svm", "accuracy", machine)]
+
+
+def compact_floor(examples: Examples, file: Path) -> FloorRow:
+    """The small classifier, written to `file` and measured as it is read back.
+
+    Raises:
+        SettingsError: examples of another task.
+    """
+    part = cast(Sequence[Labelled], examples.test or examples.validation)
+    if not all(isinstance(each, Labelled) and len(each.labels) == 1 for each in part):
+        raise SettingsError(
+            "the small classifier gives texts one label each; leave out --compact for other tasks.",
+            "紧凑分类器只用于单标签文本分类；其他任务请去掉 --compact。",
+        )
+    begun = time.perf_counter()
+    compact(cast(Sequence[Labelled], examples.training)).save(file)
+    seconds = time.perf_counter() - begun
+    found = [each[0] for each in open_compact(file).answers(part)]
+    measures: dict[str, Any] = dict(class_measures(found, [each.labels[0] for each in part]))
+    measures["megabytes"] = file.stat().st_size / 1e6
+    return FloorRow("compact", "accuracy", measures["accuracy"], seconds, measures)
 
 
 def _crf(examples: Examples, part: Sequence[Tagged]) -> FloorRow:

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from speaq.core.errors import DataError
 from speaq.core.settings import require
+from speaq.text.readers import read_rows
 
 Values = NDArray[np.float64]
 
@@ -89,3 +91,24 @@ def series_measures(values: Values, settings: SeriesSettings) -> dict[str, Any]:
         "mase": mase(scaled[:border], wanted, found, settings.season),
         "windows": float(windows),
     }
+
+
+def read_series(file: Path | str, column: str) -> Values:
+    """The numbers of a column, in the order of the rows.
+
+    Raises:
+        DataError: no such file or column, or a value that is no number.
+    """
+    found = []
+    for row, record in read_rows(file):
+        try:
+            found.append(float(record[column]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise DataError(
+                f"expected a number (columns found: {', '.join(record)}).",
+                f"应为数字（现有的列：{'、'.join(record)}）。",
+                file=file,
+                row=row,
+                field=column,
+            ) from error
+    return np.array(found)

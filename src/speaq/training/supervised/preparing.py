@@ -11,6 +11,7 @@ from speaq.core.files import digest
 from speaq.core.language import say
 from speaq.core.seeds import generator
 from speaq.training.loop import LoopSettings
+from speaq.training.supervised.classifying import wanted_labels
 from speaq.training.supervised.examples import (
     Dialogue,
     Example,

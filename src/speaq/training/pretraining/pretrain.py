@@ -1,6 +1,8 @@
 """From raw text to a language model: a corpus in, a run folder with an ordinary model out."""
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -12,6 +14,7 @@ from speaq.core.devices import batch_dtype, device
 from speaq.core.errors import DataError, SettingsError
 from speaq.core.files import digest, file_digest, write_text
 from speaq.core.runs import RunFolder
+from speaq.models.packages import quiet_transformers
 from speaq.training.curves import plot_curves
 from speaq.training.descent import Descent
 from speaq.training.distributed import processes, rank, wait, world
@@ -136,7 +139,8 @@ def _pretrain(corpus: _Corpus, recipe: Recipe, folder: Path, places: Places | No
     )
     task = Pretraining(model, forward, objective, rows, recipe.pace, run, recipe.seed, compute)
     more = 2 * compute.accumulate
-    with memory_errors(f"accumulate = {more} needs half of it", f"accumulate = {more} 只需一半"):
+    advice = f"accumulate = {more} needs half of it", f"accumulate = {more} 只需一半"
+    with _quiet(), memory_errors(*advice):
         train(task, rows[0], recipe.pace, run, recipe.seed, descent=descent, enough=task.enough)
     if rank() == 0:
         plot_curves(run)
@@ -144,6 +148,15 @@ def _pretrain(corpus: _Corpus, recipe: Recipe, folder: Path, places: Places | No
     wait()
     longer = file.longer(objective.length)
     return Pretrained(folder, file, longer, best_loss(run))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Leave out notes of the libraries about what is known and does no harm."""
+    with quiet_transformers(), warnings.catch_warnings():
+        # In-place operations on such a view would be wrong; the tests compare with one process.
+        warnings.filterwarnings("ignore", "FSDP2-wrapped module", UserWarning)
+        yield
 
 
 def _prepare(
@@ -192,7 +205,7 @@ def _ready(model: Any, compute: ComputeSettings) -> tuple[nn.Module, Synchronise
     """Put the model into training mode, compiled, checkpointed and shared out as asked."""
     model.train()
     if compute.checkpointing:
-        model.gradient_checkpointing_enable({"use_reentrant": False})
+        model.activation_checkpointing_enable({"use_reentrant": False})
     if compute.compile:
         model.compile()
     return shared(model, compute.parallel)

@@ -234,11 +234,12 @@ def shared(model: nn.Module, parallel: str) -> tuple[nn.Module, Synchronise | No
         return wrapped, synchronise
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import fully_shard
+    from transformers.modeling_layers import GradientCheckpointingLayer
 
     mesh = init_device_mesh(device().type, (world(),))
-    blocks = cast(Any, model)._no_split_modules or []
-    for module in model.modules():
-        if type(module).__name__ in blocks:
+    # The layers one by one, so that only one at a time is whole; then what is around them.
+    for module in list(model.modules()):
+        if isinstance(module, GradientCheckpointingLayer):
             fully_shard(module, mesh=mesh)
     whole_model = fully_shard(model, mesh=mesh)
     return model, whole_model.set_requires_gradient_sync

@@ -12,7 +12,7 @@ import tyro
 
 from speaq.cli.inputs import tell
 from speaq.cli.options import filled, parse, take_config
-from speaq.core.errors import SettingsError
+from speaq.core.errors import DataError, SettingsError
 from speaq.core.language import say
 from speaq.models.decoding import Decoding
 from speaq.training.floors.compare import FloorRow, table
@@ -92,6 +92,8 @@ def main(args: list[str]) -> None:
     torch.set_num_threads(threads())
     options = _options(args)
     named = _named(options.data)
+    if not named:
+        raise DataError("name a training file.", "请给出训练文件。")
     if "" not in named:
         _several(options, named)
         return
@@ -214,7 +216,9 @@ def _options(args: Sequence[str]) -> FineTune:
         default=filled(Which, known, file),
         return_unknown_args=True,
     )
-    suitable = default_loop(which.fine_tune.strategy, writes=which.task == "writing")
     defaults = filled(FineTune, values, file)
+    words = [*plain, str(values.get("model", ""))]
+    fresh = any(word.startswith("new:") or word.endswith("config.json") for word in words)
+    suitable = default_loop(which.fine_tune.strategy, writes=which.task == "writing", fresh=fresh)
     loop = filled(LoopSettings, {**vars(suitable), **values.get("loop", {})}, file)
     return parse(FineTune, args, "fine-tune", ABOUT, replace(defaults, loop=loop))

@@ -42,7 +42,7 @@ from speaq.training.supervised.preparing import (
 )
 from speaq.training.supervised.reading import reading
 from speaq.training.supervised.result import Skill, Tuned, parameters_of, save
-from speaq.training.supervised.settings import FineTuneSettings, default_loop
+from speaq.training.supervised.settings import FineTuneSettings, default_loop, is_fresh
 from speaq.training.supervised.strategy import merged, prepared
 from speaq.training.supervised.tagging import tagging
 from speaq.training.supervised.trunk import Trunk, open_trunk
@@ -103,7 +103,11 @@ def fine_tune(
     texts = [text for example in parts.training for text in texts_of(example)]
     trunk = open_trunk(source, texts, seed)
     kind = kind_for(parts, settings, trunk, several)
-    loop = stepped(loop or default_loop(settings.strategy), settings, len(parts.training))
+    loop = stepped(
+        loop or default_loop(settings.strategy, fresh=is_fresh(source)),
+        settings,
+        len(parts.training),
+    )
     resolved = resolved_settings(source, {"": parts}, settings, loop, seed)
     run = RunFolder(folder, resolved)
     begun = time.perf_counter()

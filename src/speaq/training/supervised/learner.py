@@ -1,6 +1,6 @@
 """What the training loop trains: one trunk, and a head for each task on it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -34,21 +34,26 @@ class Best(nn.Module):
     """The weights of the best validation so far. Buffers, so that a checkpoint keeps them."""
 
     score: Tensor
+    cost: Tensor
     step: Tensor
     waited: Tensor
 
     def __init__(self, weights: Sequence[nn.Parameter]) -> None:
         super().__init__()
         self.register_buffer("score", torch.tensor(-torch.inf, dtype=torch.float64))
+        self.register_buffer("cost", torch.tensor(torch.inf, dtype=torch.float64))
         self.register_buffer("step", torch.tensor(0))
         self.register_buffer("waited", torch.tensor(0))
         for n, weight in enumerate(weights):
             self.register_buffer(f"weight{n}", weight.detach().clone())
 
-    def heard(self, score: float, step: int, weights: Sequence[nn.Parameter]) -> None:
-        """Keep `weights` if this is the best score; count the validation otherwise."""
-        if score > float(self.score):
+    def heard(self, score: float, cost: float, step: int, weights: Sequence[nn.Parameter]) -> None:
+        """Keep `weights` if this is the best score, or as good a one at a lower cost; count the
+        validation otherwise. Few validation examples have few different scores."""
+        best = float(self.score)
+        if score > best or (score == best and cost < float(self.cost)):
             self.score.fill_(score)
+            self.cost.fill_(cost)
             self.step.fill_(step)
             self.waited.zero_()
             for n, weight in enumerate(weights):
@@ -147,19 +152,23 @@ class Learner:
         """See `training.loop.Task`: validate where it is time."""
         if step % self.every and step != self.steps:
             return
-        measured = {
-            f"{job.kind.metric} {job.name}".strip(): self.validated(job)[job.kind.metric]
-            for job in self.jobs
-        }
-        score = sum(measured.values()) / len(measured)
-        self.best.heard(score, step, self._weights())
-        self.run.log(step, {f"validation {name}": value for name, value in measured.items()})
+        score = cost = 0.0
+        row: dict[str, float] = {}
+        for job in self.jobs:
+            value, loss = self.validated(job)
+            name = f"validation {job.name} {job.kind.metric}".replace("  ", " ")
+            row |= {name: value, name.replace(job.kind.metric, "loss"): loss}
+            score, cost = score + value / len(self.jobs), cost + loss / len(self.jobs)
+        self.best.heard(score, cost, step, self._weights())
+        self.run.log(step, row)
 
-    def validated(self, job: Job) -> dict[str, Any]:
-        """The measures of a job on its validation examples."""
-        found = scores(self.trunk, job.kind, job.head, job.validation_rows, job.validation_states)
+    def validated(self, job: Job) -> tuple[float, float]:
+        """A job's metric, and its loss, on its validation examples."""
+        found, loss = judged(
+            self.trunk, job.kind, job.head, job.validation_rows, job.validation_states
+        )
         answers = job.kind.answers(found, job.validation_rows, job.validation)
-        return job.kind.measures(answers, job.validation)
+        return float(job.kind.measures(answers, job.validation)[job.kind.metric]), loss
 
     def enough(self) -> bool:
         """Whether too many validations in a row brought nothing better."""
@@ -170,23 +179,46 @@ class Learner:
         self.best.restore(self._weights())
 
 
-@torch.no_grad()
 def scores(
     trunk: Trunk,
     kind: Kind,
     head: nn.Module,
     rows: Sequence[Row],
     states: HiddenStates | None = None,
-    count: Callable[[float], None] = lambda _: None,
 ) -> list[Scores]:
     """What a head says of rows, in their order."""
+    return _read(trunk, kind, head, rows, states, None)
+
+
+def judged(
+    trunk: Trunk,
+    kind: Kind,
+    head: nn.Module,
+    rows: Sequence[Row],
+    states: HiddenStates | None = None,
+) -> tuple[list[Scores], float]:
+    """What a head says of rows, and its mean loss on what they say themselves."""
+    losses: list[tuple[float, int]] = []
+    found = _read(trunk, kind, head, rows, states, losses)
+    return found, sum(loss * count for loss, count in losses) / len(rows)
+
+
+@torch.no_grad()
+def _read(
+    trunk: Trunk,
+    kind: Kind,
+    head: nn.Module,
+    rows: Sequence[Row],
+    states: HiddenStates | None,
+    losses: list[tuple[float, int]] | None,
+) -> list[Scores]:
     trunk.model.eval()
     head.eval()
-    found: list[Scores | None] = [None] * len(rows)
+    found: dict[int, Scores] = {}
     for chosen in by_length([len(row.tokens) for row in rows], ROWS_AT_ONCE):
         batch = collate([rows[index] for index in chosen], trunk.padding, trunk.device)
         hidden = trunk.hidden(batch) if states is None else states.gather(chosen).to(trunk.device)
-        for index, said in zip(chosen, kind.scores(head, hidden.float(), batch), strict=True):
-            found[index] = said
-        count(len(chosen))
-    return [each for each in found if each is not None]
+        found.update(zip(chosen, kind.scores(head, hidden.float(), batch), strict=True))
+        if losses is not None:
+            losses.append((float(kind.loss(head, hidden.float(), batch)), len(chosen)))
+    return [found[index] for index in range(len(rows))]

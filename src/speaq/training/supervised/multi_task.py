@@ -29,7 +29,7 @@ from speaq.training.supervised.preparing import (
     with_validation,
 )
 from speaq.training.supervised.result import Skill, Tuned, parameters_of, save
-from speaq.training.supervised.settings import FineTuneSettings, default_loop
+from speaq.training.supervised.settings import FineTuneSettings, default_loop, is_fresh
 from speaq.training.supervised.strategy import merged, prepared
 from speaq.training.supervised.trunk import open_trunk
 
@@ -143,7 +143,9 @@ def fine_tune_together(
     trunk = open_trunk(source, texts, seed)
     kinds = {name: kind_for(each, settings, trunk, name in several) for name, each in parts.items()}
     total = sum(len(each.training) for each in parts.values())
-    own_loop = stepped(loop or default_loop(settings.strategy), settings, total)
+    own_loop = stepped(
+        loop or default_loop(settings.strategy, fresh=is_fresh(source)), settings, total
+    )
     resolved = resolved_settings(source, parts, settings, own_loop, seed)
     resolved |= {"temperature": together.temperature}
     run = RunFolder(folder, resolved)

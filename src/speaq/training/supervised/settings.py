@@ -1,6 +1,7 @@
 """What to fine-tune, and how much of it."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from speaq.core.settings import require
@@ -73,9 +74,15 @@ class FineTuneSettings:
         require("fine-tune", self, rules)
 
 
-def default_loop(strategy: Strategy, *, writes: bool = False) -> LoopSettings:
-    """Loop settings that suit a strategy; `epochs` sets the steps."""
-    rates = {"full": 5e-5, "last": 2e-4, "head": 1e-3, "lora": 5e-4}
+def default_loop(strategy: Strategy, *, writes: bool = False, fresh: bool = False) -> LoopSettings:
+    """Loop settings that suit a strategy; `epochs` sets the steps.
+
+    Args:
+        strategy: of `FineTuneSettings`.
+        writes: replies or translations are learnt.
+        fresh: the trunk is untrained, so there is nothing that larger steps could spoil.
+    """
+    rates = {"full": 5e-4 if fresh else 5e-5, "last": 2e-4, "head": 1e-3, "lora": 5e-4}
     return LoopSettings(
         steps=1000,
         batch_size=8 if writes else 32,
@@ -87,3 +94,8 @@ def default_loop(strategy: Strategy, *, writes: bool = False) -> LoopSettings:
         schedule="cosine",
         checkpoint_every=500,
     )
+
+
+def is_fresh(source: str | Path) -> bool:
+    """Whether a source is built untrained."""
+    return str(source).startswith("new:") or Path(source).is_file()

@@ -43,7 +43,7 @@ from speaq.training.supervised.preparing import (
     stepped,
     with_validation,
 )
-from speaq.training.supervised.settings import FineTuneSettings, default_loop
+from speaq.training.supervised.settings import FineTuneSettings, default_loop, is_fresh
 from speaq.training.supervised.strategy import merged, prepared
 
 _ROWS = 16
@@ -95,10 +95,12 @@ def fine_tune_writer(
     notes: list[str] = []
     parts = with_validation(examples, seed, notes)
     model = source if isinstance(source, LanguageModel) else load(source, device=device())
-    loop = stepped(
-        loop or default_loop(settings.strategy, writes=True), settings, len(parts.training)
-    )
     name = model.origin.source
+    loop = stepped(
+        loop or default_loop(settings.strategy, writes=True, fresh=is_fresh(name)),
+        settings,
+        len(parts.training),
+    )
     resolved = resolved_settings(name, {"": parts}, settings, loop, seed)
     run = RunFolder(folder, resolved)
     begun = time.perf_counter()
@@ -244,7 +246,7 @@ class Writer:
         if step % self.every and step != self.steps:
             return
         loss = self.validated()
-        self.best.heard(-loss, step, self.changing)
+        self.best.heard(-loss, loss, step, self.changing)
         self.run.log(step, {"validation loss": loss})
 
     @torch.no_grad()

@@ -177,8 +177,7 @@ def _related(row: Row) -> Related:
     spans = []
     for name in ("head", "tail"):
         value = record.get(name)
-        good = isinstance(value, list) and len(value) == 2 and all(type(n) is int for n in value)
-        if not good:
+        if not isinstance(value, list) or [type(each) for each in value] != [int, int]:
             raise DataError(
                 "expected [start, end] in characters.",
                 "应为字符位置 [开始, 结束]。",

@@ -103,11 +103,8 @@ def fine_tune(
     texts = [text for example in parts.training for text in texts_of(example)]
     trunk = open_trunk(source, texts, seed)
     kind = kind_for(parts, settings, trunk, several)
-    loop = stepped(
-        loop or default_loop(settings.strategy, fresh=is_fresh(source)),
-        settings,
-        len(parts.training),
-    )
+    loop = loop or default_loop(settings.strategy, fresh=is_fresh(source))
+    loop = stepped(loop, settings, len(parts.training))
     resolved = resolved_settings(source, {"": parts}, settings, loop, seed)
     run = RunFolder(folder, resolved)
     begun = time.perf_counter()

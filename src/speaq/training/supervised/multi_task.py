@@ -143,9 +143,8 @@ def fine_tune_together(
     trunk = open_trunk(source, texts, seed)
     kinds = {name: kind_for(each, settings, trunk, name in several) for name, each in parts.items()}
     total = sum(len(each.training) for each in parts.values())
-    own_loop = stepped(
-        loop or default_loop(settings.strategy, fresh=is_fresh(source)), settings, total
-    )
+    loop = loop or default_loop(settings.strategy, fresh=is_fresh(source))
+    own_loop = stepped(loop, settings, total)
     resolved = resolved_settings(source, parts, settings, own_loop, seed)
     resolved |= {"temperature": together.temperature}
     run = RunFolder(folder, resolved)

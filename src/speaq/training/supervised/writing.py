@@ -96,11 +96,8 @@ def fine_tune_writer(
     parts = with_validation(examples, seed, notes)
     model = source if isinstance(source, LanguageModel) else load(source, device=device())
     name = model.origin.source
-    loop = stepped(
-        loop or default_loop(settings.strategy, writes=True, fresh=is_fresh(name)),
-        settings,
-        len(parts.training),
-    )
+    loop = loop or default_loop(settings.strategy, writes=True, fresh=is_fresh(name))
+    loop = stepped(loop, settings, len(parts.training))
     resolved = resolved_settings(name, {"": parts}, settings, loop, seed)
     run = RunFolder(folder, resolved)
     begun = time.perf_counter()

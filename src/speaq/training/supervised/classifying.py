@@ -73,13 +73,12 @@ class Classifying:
         given: list[Any] = [[each.text for each in texts]]
         if texts and texts[0].second is not None:
             given.append([each.second or "" for each in texts])
-        whole = trunk.tokenizer(*given, add_special_tokens=True, verbose=False)
+        shared = {"add_special_tokens": True, "return_token_type_ids": True}
+        whole = trunk.tokenizer(*given, **shared, verbose=False)
         long = [len(ids) > limit for ids in whole.input_ids]
         if any(long):
-            whole = trunk.tokenizer(
-                *given, truncation=True, max_length=limit, add_special_tokens=True
-            )
-        segments = whole.get("token_type_ids") or [[0] * len(ids) for ids in whole.input_ids]
+            whole = trunk.tokenizer(*given, **shared, truncation=True, max_length=limit)
+        segments = whole.token_type_ids
         made = [
             Row(
                 n,

@@ -95,8 +95,9 @@ def last_names(model: Any, layers: int) -> list[str]:
             for place, name in enumerate(inside)
             if name.startswith(f"{stack}.{len(module) - layers}.")
         )
-        # Weights are listed in the order in which the model uses them.
-        kept += inside[first:]
+        # Weights are listed in the order in which the model uses them, but for the norm that
+        # BART puts on its embeddings.
+        kept += [name for name in inside[first:] if "embed" not in name]
     return kept
 
 
@@ -112,6 +113,8 @@ def with_adapters(model: Any, rank: int, seed: int, frozen: set[str]) -> Any:
     with warnings.catch_warnings():
         # peft asks transformers by a name that transformers has deprecated.
         warnings.filterwarnings("ignore", ".*is_gradient_checkpointing", FutureWarning)
+        # GPT-2's layers are transposed, which it sees for itself.
+        warnings.filterwarnings("ignore", "fan_in_fan_out is set to", UserWarning)
         return get_peft_model(model, settings)
 
 

@@ -9,8 +9,8 @@ The folder is named by a digest of corpus and tokenizer, so a stale one cannot b
 """
 
 import json
-from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 Places = Callable[[str], Sequence[tuple[int, int]]]
 """Cuts a text into words: where each begins and ends (exclusive), in characters, in order."""
 
+Flags = NDArray[np.uint8]
+
 _FORMAT = "1"
 _BATCH = 64
 """Pieces that are tokenised at once, in parallel."""
@@ -42,7 +44,7 @@ class TokenFile:
 
     tokens: NDArray[Any]
     """(N,) uint16 or uint32, memory-mapped."""
-    starts: NDArray[np.uint8] | None
+    starts: Flags | None
     """(N,) 1 where a word begins, memory-mapped."""
     digest: str
     """Of the tokens' bytes."""
@@ -114,20 +116,19 @@ def _write(
 ) -> None:
     dtype = np.uint16 if len(tokenizer) <= 1 << 16 else np.uint32
     count = written = 0
-    with (
-        bar(say("tokens", "词元"), None) as running,
-        (folder / "tokens.bin").open("wb") as out,
-    ):
-        flags = None if places is None else (folder / "starts.bin").open("wb")
+    with ExitStack() as open_:
+        running = open_.enter_context(bar(say("tokens", "词元"), None))
+        out = open_.enter_context((folder / "tokens.bin").open("wb"))
+        flags = None
+        if places is not None:
+            flags = open_.enter_context((folder / "starts.bin").open("wb"))
         for ids, starts, ends in _encoded(documents, tokenizer, places):
             np.asarray(ids, dtype).tofile(out)
             if flags is not None:
-                np.frombuffer(starts, np.uint8).tofile(flags)
+                starts.tofile(flags)
             count += ends
             written += len(ids)
             running.advance(len(ids))
-        if flags is not None:
-            flags.close()
     if not written:
         raise DataError("the corpus holds no tokens.", "语料中没有词元。")
     facts = {
@@ -142,25 +143,20 @@ def _encoded(
     documents: Iterable[Iterable[str]],
     tokenizer: "PreTrainedTokenizerBase",
     places: Places | None,
-) -> Iterator[tuple[list[int], bytes, bool]]:
-    """Tokens, word starts, and whether a document ends, piece by piece."""
+) -> Iterator[tuple[list[int], Flags, bool]]:
+    """Tokens, whether each begins a word, and whether a document ends, piece by piece."""
     end = end_of(tokenizer)
     core = tokenizer.backend_tokenizer
     pieces = chain.from_iterable(_marked(pieces) for pieces in documents)
     while group := list(islice(pieces, _BATCH)):
         found = core.encode_batch([text for text, _ in group], add_special_tokens=False)
         for (text, last), encoding in zip(group, found, strict=True):
-            ids: list[int] = encoding.ids
-            starts = b"" if places is None else word_starts(places(text), encoding.offsets, text)
-            yield (
-                ([*ids, end], starts + b"\1" * bool(starts or places), True)
-                if last
-                else (
-                    ids,
-                    starts,
-                    False,
-                )
-            )
+            ids = [*encoding.ids, end] if last else encoding.ids
+            starts = np.ones(len(ids), np.uint8)
+            if places is not None:
+                begins = word_starts(places(text), encoding.offsets, len(text))
+                starts[: len(begins)] = begins
+            yield ids, starts, last
 
 
 def _marked(pieces: Iterable[str]) -> Iterator[tuple[str, bool]]:
@@ -175,19 +171,19 @@ def _marked(pieces: Iterable[str]) -> Iterator[tuple[str, bool]]:
 
 
 def word_starts(
-    places: Sequence[tuple[int, int]], offsets: Sequence[tuple[int, int]], text: str
-) -> bytes:
-    """For each token a byte: 1 where it begins a word, 0 where it goes on with one.
+    places: Sequence[tuple[int, int]], offsets: Sequence[tuple[int, int]], length: int
+) -> Flags:
+    """For each token 1 where it begins a word, 0 where it goes on with one.
 
     What is in no word, such as a space or a comma, is one of its own. A token belongs where its
     last character is, for many tokenizers put a space in front of the word that follows.
 
     Args:
         places: of the words, in order.
-        offsets: (start, end) of each token in `text`.
-        text: the piece that both are about.
+        offsets: (start, end) of each token, in characters of the text.
+        length: of the text, in characters.
     """
-    first = np.ones(len(text) + 1, np.int64)
+    first = np.ones(length + 1, np.int64)
     for start, end in places:
         first[start + 1 : end] = 0
     unit = np.cumsum(first)
@@ -195,4 +191,4 @@ def word_starts(
     mine = unit[last]
     begins = np.ones(len(mine), np.uint8)
     begins[1:] = mine[1:] != mine[:-1]
-    return array("B", begins.tolist()).tobytes()
+    return begins

@@ -5,6 +5,7 @@ chars     the characters of the corpus: for small corpora
 a path    a tokenizer.json of `tokenizers`, or a folder that transformers loads
 """
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -145,6 +146,9 @@ def open_tokenizer(path: Path) -> "PreTrainedTokenizerBase":
             return AutoTokenizer.from_pretrained(
                 path, local_files_only=True, trust_remote_code=False
             )
+        # Of a file of another kind `tokenizers` says so by an exception without a type.
+        if not {"model", "pre_tokenizer"} <= set(json.loads(path.read_text(encoding="utf-8"))):
+            raise ValueError("it has no model")
         plain = PreTrainedTokenizerFast(tokenizer_file=str(path))
     except (OSError, ValueError, KeyError) as error:
         raise ModelError(

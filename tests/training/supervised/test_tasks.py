@@ -220,9 +220,10 @@ def test_the_margin_of_an_answer_is_the_one_of_best_f1():
 
 
 def test_a_question_that_leaves_no_room_is_refused(small):
-    kind = Reading(stride=16, max_tokens=20)
-    with pytest.raises(SettingsError, match="smaller stride"):
-        kind.rows(small(), [Question("which one " * 4, "apple " * 40)])
+    asked = Question("which one " * 9, "apple " * 40)
+    with pytest.raises(SettingsError, match="leaves 0 of 20 for the text") as caught:
+        Reading(max_tokens=20).rows(small(), [asked])
+    assert "只剩 0 个给正文" in caught.value.zh
 
 
 def test_an_answer_must_stand_where_it_is_said_to():

@@ -36,7 +36,8 @@ def as_ordinary(trunk: Trunk, kind: Kind, head: nn.Module, rows: Sequence[Row]) 
         config.id2label = dict(enumerate(kind.labels))
         config.label2id = {name: n for n, name in enumerate(kind.labels)}
         config.problem_type = _problem(kind)
-    config.pad_token_id = trunk.padding
+    if trunk.reads_forwards:
+        config.pad_token_id = trunk.padding  # by it these classes find the last token
     model = door.from_config(config, dtype=torch.float32)
     cast(nn.Module, model.base_model).load_state_dict(trunk.plain.state_dict(), strict=False)
     if not _filled(model, head):

@@ -25,6 +25,8 @@ from speaq.training.supervised.trunk import Trunk
 
 LONGEST = 30
 """Tokens of an answer, at most."""
+_LEAST = 4
+"""Tokens of the text that a window has to have room for."""
 _STARTS = 20
 """Starts that are looked at in each window."""
 
@@ -71,20 +73,19 @@ class Reading:
         question = trunk.tokenizer(example.question, add_special_tokens=False).input_ids
         special = trunk.tokenizer.num_special_tokens_to_add(pair=True)
         room = limit - len(question) - special
-        if room <= self.stride:
+        if room < _LEAST:
             raise SettingsError(
                 f"a question of {len(question)} tokens leaves {max(0, room)} of {limit} for the "
-                f"text, not more than the overlap of the windows (stride = {self.stride}); take a "
-                "smaller stride or more max_tokens.",
-                f"问题有 {len(question)} 个词元，{limit} 个中只剩 {max(0, room)} 个给正文，"
-                f"不超过窗口重叠 stride = {self.stride}；请减小 stride 或增大 max_tokens。",
+                "text; shorten the question, or take more max_tokens or another trunk.",
+                f"问题有 {len(question)} 个词元，{limit} 个中只剩 {max(0, room)} 个给正文；"
+                "请缩短问题、增大 max_tokens 或更换主干。",
             )
         return trunk.tokenizer(
             example.question,
             example.context,
             truncation="only_second",
             max_length=limit,
-            stride=self.stride,
+            stride=min(self.stride, room // 2),
             return_overflowing_tokens=True,
             return_offsets_mapping=True,
         )

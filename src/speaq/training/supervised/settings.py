@@ -39,7 +39,7 @@ class FineTuneSettings:
     max_tokens: int = 0
     """Longer texts are cut, or read in windows; 0 takes the trunk's own limit."""
     stride: int = 64
-    """Tokens by which windows over a long text overlap."""
+    """Tokens by which windows over a long text overlap, half of their room for text at most."""
     epochs: float = 10.0
     """Passes over the training examples; 0 takes the loop's steps."""
     patience: int = 3

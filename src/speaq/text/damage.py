@@ -60,7 +60,8 @@ def _from_gbk(text: str) -> str:
 def _from_western(text: str) -> str:
     """GBK that was read as Latin-1; empty if it was not."""
     runs = _WESTERN_RUN.findall(text)
-    if not runs or any(len(run) % 2 for run in runs):
+    # Where there is Chinese already, `××` and `··` are what they are.
+    if not runs or any(len(run) % 2 for run in runs) or _HAN.search(text):
         return ""
     meant = text
     for run in sorted(set(runs), key=len, reverse=True):

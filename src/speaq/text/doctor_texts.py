@@ -21,6 +21,8 @@ from speaq.text.languages import language, majority
 from speaq.text.units import units
 
 _MARKUP = CleaningSettings(form="keep", width="keep", invisible=False, blanks=False)
+_SURE = 0.9
+"""A text among others of its language has to be plainly of another one."""
 _DAMAGE = {
     "lost": (
         "lost-characters",
@@ -119,7 +121,7 @@ def _foreign(
 ) -> Iterator[Finding]:
     for name, text in fields.items():
         wanted = expected.get(name, "")
-        spoken = language(text) if wanted else ""
+        spoken = language(text, _SURE) if wanted else ""
         if spoken and spoken != wanted:
             yield found(
                 "wrong-language",

@@ -34,18 +34,22 @@ _WORDS = 5
 _TOGETHER = 100
 """Characters of short texts that are judged as one."""
 _SURE = 0.7
-"""The least probability (tempered by length, as py3langid does) of an answer that counts."""
 
 
-def language(text: str) -> str:
+def language(text: str, sure: float = _SURE) -> str:
     """The code of the language of `text`, empty where that cannot be said.
 
     Chinese is one language here, whatever its dialect and script.
+
+    Args:
+        text: any.
+        sure: the least probability, tempered by length, that the classifier is believed with.
     """
     text = _NOT_WORDS.sub(" ", text)
     letters = len(_LETTER.findall(text))
     han, kana, hangul = (len(each.findall(text)) for each in (_HAN, _KANA, _HANGUL))
-    if kana and kana + han > 0.5 * letters and kana >= 0.1 * (kana + han):
+    # A few kana are names, or faces drawn with them.
+    if kana > 3 and kana + han > 0.5 * letters and kana >= 0.25 * (kana + han):
         return "ja"
     words = _LATIN.findall(text)
     # A Chinese character says about as much as half a word.
@@ -58,8 +62,8 @@ def language(text: str) -> str:
         return ""
     if letters < 10:
         return ""
-    code, sure = _model().classify(text.lower() if text.isupper() else text)
-    return ("zh" if code in _CHINESE else str(code)) if sure >= _SURE else ""
+    code, probability = _model().classify(text.lower() if text.isupper() else text)
+    return ("zh" if code in _CHINESE else str(code)) if probability >= sure else ""
 
 
 def of_many(texts: Sequence[str], sample: int = 200) -> str:
@@ -94,4 +98,7 @@ def plain_code(code: str) -> str:
 def _model() -> Any:
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
-    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    made = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    # Of creoles, dialects and languages of a few books it sees too many in plain English.
+    made.set_languages((CODES | _CHINESE) & set(made.labels))
+    return made

@@ -4,18 +4,22 @@ Duplicates are equal once width, case, white space and the punctuation at both e
 Near-duplicates share most of their character n-grams (Jaccard similarity) and name the same
 numbers: two orders that differ in the sum are two orders.
 
-The search is exact, not sampled. Two sets with similarity t or more share an element among the
-rarest ``n - ceil(t n) + 1`` of each (Chaudhuri, Ganti and Kaushik 2006, "A primitive operator for
-similarity joins", the prefix filter), so only texts that meet there are compared.
+The search is exact, not sampled. Two sets of n elements or fewer with similarity t or more share at
+least l among the rarest ``n - ceil(t n) + l`` of each (Chaudhuri, Ganti and Kaushik 2006, "A
+primitive operator for similarity joins", with l = 1; Wang, Li and Feng 2012, "Can we beat the
+prefix filtering?", for any l), so only texts that meet there so often are compared. Here l grows
+with n.
 """
 
-import math
 import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from speaq.text.units import HAN
 
@@ -24,6 +28,8 @@ _DIGITS = re.compile(r"\d+")
 _EDGES = " .,;:!?…。，；：！？、\"'“”‘’「」()（）-—~～"
 _FEWEST = 8
 """Texts of fewer n-grams have no near-duplicates: there, every word counts."""
+_PER_MEETING = 10
+"""Texts have to meet once for so many n-grams of the shorter one before they are compared."""
 
 
 class Near(NamedTuple):
@@ -68,23 +74,52 @@ def near_pairs(items: Sequence[Sequence[str]], threshold: float) -> Iterator[Nea
     numbers = [tuple(_DIGITS.findall("\x1f".join(fields))) for fields in items]
     sides = [[shingles(field) for field in fields] for fields in items]
     ordered = _by_rarity(sides)
-    index: dict[int, list[int]] = defaultdict(list)
-    for place in sorted(range(len(items)), key=lambda n: len(ordered[n])):
-        elements = ordered[place]
-        if len(elements) < _FEWEST:
-            continue
-        prefix = elements[: len(elements) - math.ceil(threshold * len(elements)) + 1]
-        for other in set(chain.from_iterable(index.get(each, ()) for each in prefix)):
-            if len(ordered[other]) < threshold * len(elements) or numbers[other] != numbers[place]:
+    long_enough = [place for place, each in enumerate(ordered) if len(each) >= _FEWEST]
+    # A later text is at least as long: what it meets are the shorter ones.
+    places = sorted(long_enough, key=lambda place: len(ordered[place]))
+    for later, met in _meetings([ordered[place] for place in places], threshold):
+        two = places[later]
+        for earlier in met:
+            one = places[earlier]
+            if numbers[one] != numbers[two]:
                 continue
-            alike = min(map(jaccard, sides[place], sides[other]), default=0.0)
+            alike = min(map(jaccard, sides[one], sides[two]), default=0.0)
             if alike >= threshold:
-                yield Near(min(place, other), max(place, other), alike)
-        for each in prefix:
-            index[each].append(place)
+                yield Near(min(one, two), max(one, two), alike)
 
 
-def _by_rarity(sides: Sequence[Sequence[set[str]]]) -> list[list[int]]:
+def _meetings(
+    sets: Sequence[NDArray[np.int64]], threshold: float
+) -> Iterator[tuple[int, list[int]]]:
+    """Yield, for each set, the earlier ones that it may be alike to.
+
+    Args:
+        sets: elements by rarity, shorter sets first.
+        threshold: the least similarity.
+    """
+    sizes = np.array([len(each) for each in sets], dtype=np.int64)
+    needed = np.maximum(1, sizes // _PER_MEETING)
+    kept = np.minimum(sizes - np.ceil(threshold * sizes - 1e-9).astype(np.int64) + needed, sizes)
+    if not len(sets):
+        return
+    elements = np.concatenate([each[:count] for each, count in zip(sets, kept, strict=True)])
+    owners = np.repeat(np.arange(len(sets)), kept)
+    # Where each element's owners stand together, the earlier ones are those before oneself.
+    order = np.lexsort((owners, elements))
+    owners, elements = owners[order], elements[order]
+    begins = np.searchsorted(elements, elements, side="left")
+    spots = np.empty_like(order)
+    spots[order] = np.arange(len(order))
+    starts = np.cumsum(kept) - kept
+    shortest = np.searchsorted(sizes, threshold * sizes - 1e-9, side="left")
+    for later in range(len(sets)):
+        mine = spots[starts[later] : starts[later] + kept[later]]
+        met = np.concatenate([owners[begins[spot] : spot] for spot in mine])
+        found, times = np.unique(met[met >= shortest[later]], return_counts=True)
+        yield later, found[times >= needed[found]].tolist()
+
+
+def _by_rarity(sides: Sequence[Sequence[set[str]]]) -> list[NDArray[np.int64]]:
     """The elements of each example as numbers, rare ones first; a field's are its own.
 
     Where every field is alike, so are these together: the sums of what is shared and of what is
@@ -97,7 +132,10 @@ def _by_rarity(sides: Sequence[Sequence[set[str]]]) -> list[list[int]]:
     counts = Counter(chain.from_iterable(tagged))
     # Ties are broken by the element, so that the order is one for all.
     rank = {each: n for n, each in enumerate(sorted(counts, key=lambda e: (counts[e], e)))}
-    return [sorted(rank[each] for each in elements) for elements in tagged]
+    return [
+        np.sort(np.fromiter((rank[each] for each in elements), np.int64, len(elements)))
+        for elements in tagged
+    ]
 
 
 class Clusters:

@@ -133,7 +133,7 @@ class Learner:
         job.head.train()
         with self._precision():
             loss = self._loss(job, rows, own)
-        figures = {} if len(self.jobs) == 1 else {f"loss {job.name}": loss.detach()}
+        figures = {} if len(self.jobs) == 1 else {f"loss {self._shown(job)}": loss.detach()}
         return loss, figures
 
     def _loss(self, job: Job, rows: Sequence[Row], own: Sequence[int]) -> Tensor:
@@ -144,6 +144,10 @@ class Learner:
             with torch.set_grad_enabled(bool(self.changing)):
                 hidden = self.trunk.hidden(batch)
         return job.kind.loss(job.head, hidden.float(), batch)
+
+    def _shown(self, job: Job) -> str:
+        """A job's name in curves, whose font has no Chinese."""
+        return job.name if job.name.isascii() else f"task {self.jobs.index(job) + 1}"
 
     def _precision(self) -> torch.autocast:
         return torch.autocast(self.trunk.device.type, torch.bfloat16, enabled=self.half)
@@ -156,7 +160,7 @@ class Learner:
         row: dict[str, float] = {}
         for job in self.jobs:
             value, loss = self.validated(job)
-            name = f"validation {job.name} {job.kind.metric}".replace("  ", " ")
+            name = f"validation {self._shown(job)} {job.kind.metric}".replace("  ", " ")
             row |= {name: value, name.replace(job.kind.metric, "loss"): loss}
             score, cost = score + value / len(self.jobs), cost + loss / len(self.jobs)
         self.best.heard(score, cost, step, self._weights())

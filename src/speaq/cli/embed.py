@@ -97,11 +97,11 @@ def main(args: list[str]) -> None:
 def _train(args: list[str]) -> None:
     options = parse(Train, args, "embed train", TRAIN)
     from speaq.text.corpus import Corpus
-    from speaq.text.embeddings.files import save_vectors
+    from speaq.text.embeddings.files import NAME, save_vectors
 
     folder = options.folder or Path("runs") / options.method
     vectors = _learnt(options, Corpus(options.files, options.column), folder)
-    place = folder / "vectors.safetensors"
+    place = folder / NAME
     save_vectors(vectors, place)
     if options.text_format:
         save_vectors(vectors, place.with_suffix(".txt"))
@@ -134,7 +134,9 @@ def _learnt(options: Train, corpus: "Corpus", folder: Path) -> "WordVectors":
 
 def _near(args: list[str]) -> None:
     options = parse(Near, args, "embed near", NEAR)
-    vectors = _opened(options.vectors)
+    from speaq.text.embeddings.files import open_vectors
+
+    vectors = open_vectors(options.vectors)
     found = vectors.near_all(options.words, options.count)
     for word, neighbours in zip(options.words, found, strict=True):
         print(word)
@@ -143,16 +145,12 @@ def _near(args: list[str]) -> None:
 
 def _analogy(args: list[str]) -> None:
     options = parse(Analogy, args, "embed analogy", ANALOGY)
+    from speaq.text.embeddings.files import open_vectors
+
     words = options.first, options.second, options.third
-    _print(_opened(options.vectors).analogy(*words, options.count, options.method))
+    _print(open_vectors(options.vectors).analogy(*words, options.count, options.method))
 
 
 def _print(neighbours: "list[Neighbour]") -> None:
     for word, score in neighbours:
         print(f"  {score:.3f}  {word}")
-
-
-def _opened(path: Path) -> "WordVectors":
-    from speaq.text.embeddings.files import load_vectors
-
-    return load_vectors(path / "vectors.safetensors" if path.is_dir() else path)

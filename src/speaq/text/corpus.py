@@ -41,7 +41,7 @@ class Corpus:
 
     def __iter__(self) -> Iterator[str]:
         for file in self.files:
-            read = _lines(file) if suffix_of(file) in PLAIN else self._column(file)
+            read = lines(file) if suffix_of(file) in PLAIN else self._column(file)
             for text in read:
                 if text.strip():
                     yield text
@@ -66,7 +66,15 @@ class Corpus:
             yield value
 
 
-def _lines(file: Path) -> Iterator[str]:
+def lines(file: Path) -> Iterator[str]:
+    """The lines of a plain text file in any common encoding, also `.gz`, without their ends.
+
+    Raises:
+        DataError: no such file, or one that is damaged or no text.
+    """
+    if not file.is_file():
+        raise DataError("there is no such file.", "没有这个文件。", file=file)
+
     def opened() -> BinaryIO:
         packed = file.name.lower().endswith(".gz")
         return cast(BinaryIO, gzip.open(file, "rb")) if packed else file.open("rb")

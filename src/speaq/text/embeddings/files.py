@@ -16,6 +16,8 @@ from speaq.core.files import replacing_file
 from speaq.text.embeddings.vectors import WordVectors
 
 _MARK = "speaq word vectors 1"
+NAME = "vectors.safetensors"
+"""Of the vectors in a run folder."""
 _TEXT = (".txt", ".vec", ".w2v")
 
 
@@ -70,6 +72,16 @@ def load_vectors(file: Path | str) -> WordVectors:
     if Path(file.name.removesuffix(".gz")).suffix in _TEXT:
         return _plain(file)
     raise _unknown_ending(file)
+
+
+def open_vectors(path: Path | str) -> WordVectors:
+    """The vectors of a run folder, or of a file as `load_vectors` reads it.
+
+    Raises:
+        DataError: as `load_vectors`.
+    """
+    path = Path(path)
+    return load_vectors(path / NAME if path.is_dir() else path)
 
 
 def _unknown_ending(file: Path) -> DataError:

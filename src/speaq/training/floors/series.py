@@ -57,8 +57,9 @@ def mase(past: Values, wanted: Values, found: Values, season: int) -> float:
     The mean absolute error of forecasts (..., H), divided by that of the seasonal naive one, one
     step after another, over the past (N,). Below 1 is better than the floor.
     """
-    scale = np.abs(past[season:] - past[:-season]).mean()
-    return float(np.abs(wanted - found).mean() / scale)
+    # A series that repeats itself exactly leaves no error to compare with.
+    scale = max(float(np.abs(past[season:] - past[:-season]).mean()), 1e-12)
+    return float(np.abs(wanted - found).mean()) / scale
 
 
 def series_measures(values: Values, settings: SeriesSettings) -> dict[str, Any]:

@@ -36,6 +36,15 @@ from speaq.training.supervised.preparing import Examples
 Task = Literal[
     "auto", "classification", "multi-label", "pairs", "relations", "tagging", "reading", "writing"
 ]
+_TYPES: dict[str, type] = {
+    "classification": Labelled,
+    "multi-label": Labelled,
+    "pairs": Labelled,
+    "relations": Related,
+    "tagging": Tagged,
+    "reading": Question,
+    "writing": Dialogue,
+}
 _SPEAKERS = {
     "human": "user",
     "user": "user",
@@ -75,6 +84,15 @@ def read_training(
         made = [example for each in found if (example := _converted(each, task)) is not None]
     if not made:
         raise DataError("the file holds no examples.", "文件中没有样本。", file=files[0])
+    wanted = _TYPES.get(task)
+    if wanted is not None and not isinstance(made[0], wanted):
+        held = next(name for name, kind in _TYPES.items() if isinstance(made[0], kind))
+        raise DataError(
+            f"the file looks like {held}, not like {task}; name its columns, or leave out the "
+            "task.",
+            f"该文件看起来用于 {held}，而不是 {task}；请指明列名，或去掉 task。",
+            file=files[0],
+        )
     return made
 
 

@@ -5,11 +5,11 @@ zh: 用随机编辑扩增样本，标签与区间保持正确。
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from speaq.cli.options import parse
+from speaq.cli.options import pairs, parse
 from speaq.core.errors import SettingsError
 from speaq.core.language import say
 from speaq.text.augmentation.edits import AugmentationSettings
@@ -34,6 +34,8 @@ class Augment:
     """Texts, texts with classes or spans, or tagged tokens, in any format speaq reads."""
     out: Annotated[Path, tyro.conf.Positional]
     """Where the examples and their copies go, in the same format."""
+    columns: tuple[str, ...] = ()
+    """Columns that are not found by themselves, as ROLE=NAME, such as text=said label=mood."""
     synonyms: Path | None = None
     """Your own list: a group a line, parted by tabs or commas."""
     vectors: Path | None = None
@@ -57,7 +59,8 @@ def main(args: list[str]) -> None:
 
     require_like(options.out, options.file)
     augmenter = Augmenter(options.settings, _synonyms(options))
-    data = open_data(options.file)
+    columns: Any = pairs(options.columns, "columns")
+    data = open_data(options.file, columns=columns or None)
     records = list(augmented(data, augmenter, options.seed))
     save(data, records, options.out)
     print(

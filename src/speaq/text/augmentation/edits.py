@@ -159,13 +159,10 @@ def _swap(augmenter: Augmenter, line: Line, count: int, stream: np.random.Genera
 
 def _delete(augmenter: Augmenter, line: Line, count: int, stream: np.random.Generator) -> Line:
     """Leave out words; the last one stays."""
-    negations = _NEGATIONS.split()
     open_ = [
         place
         for place, unit in enumerate(line.units)
-        if (unit.free or augmenter.settings.drop_spans)
-        and unit.text.lower() not in negations
-        and not unit.text.lower().endswith(("n't", "n’t"))
+        if (unit.free or augmenter.settings.drop_spans) and not _negates(unit.text.lower())
     ]
     count = min(count, len(line.units) - 1)
     for place in sorted(_some(open_, count, stream), reverse=True):
@@ -197,6 +194,12 @@ _EDITS: dict[Edit, Callable[[Augmenter, Line, int, np.random.Generator], Line]] 
     "delete": _delete,
     "mention": _mention,
 }
+
+
+def _negates(word: str) -> bool:
+    """Whether a word turns a meaning around; 不快 is one word to a segmenter."""
+    ends = word.endswith(("n't", "n’t")) or word.startswith(("不", "没"))
+    return ends or word in _NEGATIONS.split()
 
 
 def _content(line: Line) -> list[int]:

@@ -18,7 +18,8 @@ Cut = Callable[[str], list[Place]]
 
 _HAN = re.compile(rf"[{HAN}]")
 _LEADING = " ,;，；、\t\n\x1f"
-"""What no text begins with."""
+"""What no text begins with, and what no sentence's end follows."""
+_FINAL = ".!?。！？"
 
 
 @dataclass(frozen=True)
@@ -102,8 +103,9 @@ class Line:
             after = after.lstrip(_LEADING)
         elif before[-1:].isspace() and after[:1].isspace():
             after = after.lstrip()
-        elif before.isspace():
-            before = ""
+        elif before.isspace() or after[:1] in tuple(_FINAL):
+            # "good, bad." becomes "good." rather than "good,."
+            before = before.rstrip(_LEADING)
         gaps = (*self.gaps[:place], before + after, *self.gaps[place + 2 :])
         return replace(self, units=self.units[:place] + self.units[place + 1 :], gaps=gaps)
 

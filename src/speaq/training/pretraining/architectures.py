@@ -182,6 +182,7 @@ def _opened(folder: Path) -> "PreTrainedConfig":
 
 
 def _from_file(file: Path, special: dict[str, Any]) -> "PreTrainedConfig":
+    from huggingface_hub.errors import StrictDataclassError
     from transformers import AutoConfig
 
     if not file.is_file():
@@ -198,11 +199,13 @@ def _from_file(file: Path, special: dict[str, Any]) -> "PreTrainedConfig":
             f"{file} names no model_type, such as llama.",
             f"{file} 没有给出 model_type（如 llama）。",
         ) from error
+    except StrictDataclassError as error:
+        raise _unusable(str(file), error.__cause__ or error) from error
     except (ValueError, TypeError, AttributeError) as error:
         raise _unusable(str(file), error) from error
 
 
-def _unusable(name: str, error: Exception) -> ModelError:
+def _unusable(name: str, error: BaseException) -> ModelError:
     reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
     return ModelError(
         f"{name} is not a configuration that can be built: {reason}",

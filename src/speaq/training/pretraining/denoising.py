@@ -173,9 +173,12 @@ class Infilling:
         """Of the gaps, Poisson, until `rate` of the tokens are hidden; the last is cut short."""
         budget = max(1, round(length * self.settings.hidden))
         drawn: list[int] = []
-        # As many gaps as hidden tokens at most, so that no source outgrows its text.
-        while sum(drawn) < budget and len(drawn) < budget:
-            drawn.append(min(int(stream.poisson(self.settings.span)), budget - sum(drawn)))
+        left = budget
+        while left:
+            # No more gaps than hidden tokens, so that no source outgrows its text.
+            size = left if len(drawn) == budget - 1 else stream.poisson(self.settings.span)
+            drawn.append(min(int(size), left))
+            left -= drawn[-1]
         return np.array(drawn, np.int64)
 
 

@@ -101,12 +101,16 @@ class Augmenter:
         return list(found.values())[1:]
 
     def edited(self, marked: Marked, stream: np.random.Generator) -> Marked:
-        """The text after one edit of a kind drawn at random; the same text if it could not be."""
+        """The text after one edit of a kind drawn at random among those that change it; the same
+        text if none does."""
         line = Line.of(marked, self.cut or segmenter().places, self.joint)
-        kinds = self.settings.edits
-        kind = kinds[stream.integers(len(kinds))]
         count = max(1, round(self.settings.share * sum(unit.free for unit in line.units)))
-        return _EDITS[kind](self, line, count, stream).marked()
+        for number in stream.permutation(len(self.settings.edits)):
+            kind = self.settings.edits[int(number)]
+            made = _EDITS[kind](self, line, count, stream).marked()
+            if made.text != marked.text:
+                return made
+        return marked
 
 
 def mentions_of(texts: Sequence[Marked]) -> Mentions:

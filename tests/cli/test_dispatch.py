@@ -29,6 +29,7 @@ def test_help_lists_every_verb_and_imports_no_torch() -> None:
     assert list(shown) == [
         "demo",
         "import",
+        "data",
         "generate",
         "learn",
         "play",

@@ -9,6 +9,7 @@ Exit codes: 0 done; 2 one sentence said why not; 130 interrupted.
 
 import ast
 import os
+import re
 import sys
 from collections.abc import Sequence
 from importlib.machinery import PathFinder
@@ -24,6 +25,7 @@ from speaq.core.language import language, say
 _ORDER = (
     "demo",
     "import",
+    "data",
     "generate",
     "learn",
     "play",
@@ -34,6 +36,8 @@ _ORDER = (
     "serve",
     "doctor",
 )
+
+_NAMED = re.compile(r"^speaq [\w -]+: ")
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -123,7 +127,7 @@ def about(point: EntryPoint) -> str:
     lines = (text or "").splitlines()
     chinese = [line.removeprefix("zh:") for line in lines if line.startswith("zh:")]
     first = chinese[:1] if chinese and language() == "zh" else lines[:1]
-    return "".join(first).removeprefix(f"speaq {point.name}:").strip()
+    return _NAMED.sub("", "".join(first)).strip()
 
 
 def _source(module: str) -> str:

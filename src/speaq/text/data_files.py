@@ -210,6 +210,15 @@ def are_parallel(one: Path, two: Path) -> bool:
     return set(found) <= CODES or found in _SIDES or found[::-1] in _SIDES
 
 
+def open_groups(paths: Sequence[Path], columns: Mapping[Role, str] | None = None) -> list[DataFile]:
+    """Open files as they belong together; see `groups`.
+
+    Raises:
+        DataError: what `groups` and `open_data` raise.
+    """
+    return [open_data(*each, columns=columns) for each in groups(paths)]
+
+
 def groups(paths: Sequence[Path]) -> list[tuple[Path, ...]]:
     """Files as they belong together: texts and their translations in twos, others alone.
 

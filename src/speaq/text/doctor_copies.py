@@ -95,7 +95,7 @@ def _duplicates(examples: Sequence[Example]) -> Iterator[Finding]:
 
 def _leaks(examples: Sequence[Example]) -> Iterator[Finding]:
     for group in groups(examples, leaks=True):
-        origin = min(group, key=lambda example: _order(example.place.part))
+        origin = min(group, key=lambda example: part_order(example.place.part))
         told: set[str] = {origin.place.part}
         for example in group:
             part = example.place.part
@@ -127,7 +127,7 @@ def what_leaks(example: Example) -> str:
 _ORDER = {"train": 0, "dev": 1, "trial": 1, "test": 2}
 
 
-def _order(part: str) -> int:
+def part_order(part: str) -> int:
     """Training first; files of other names count as given."""
     return _ORDER.get(part, 0)
 
@@ -198,6 +198,6 @@ def _near_members(members: Sequence[Example], threshold: float) -> Iterator[Find
 
 def _placed(members: Sequence[Example], one: int, two: int) -> tuple[int, int]:
     """The place to tell of and the other: that of the later split, or the later row."""
-    if _order(members[one].place.part) > _order(members[two].place.part):
+    if part_order(members[one].place.part) > part_order(members[two].place.part):
         return one, two
     return two, one

@@ -36,7 +36,6 @@ _DAMAGE = {
 
 def check_texts(files: Sequence[DataFile], settings: DoctorSettings) -> Iterator[Finding]:
     """Yield what is wrong with texts, without regard to labels."""
-    seen: set[str] = set()
     for data in files:
         expected = languages(data, settings)
         for example in data.examples:
@@ -48,7 +47,7 @@ def check_texts(files: Sequence[DataFile], settings: DoctorSettings) -> Iterator
             yield from _damaged(example, fields)
             yield from _marked_up(example, fields)
             yield from _foreign(example, fields, expected)
-            yield from _long(example, fields, settings.longest, seen)
+            yield from _long(example, fields, settings.longest)
 
 
 def _damaged(example: Example, fields: dict[str, str]) -> Iterator[Finding]:
@@ -85,22 +84,17 @@ def without_markup(text: str) -> str:
     return clean(text, _MARKUP)
 
 
-def _long(
-    example: Example, fields: dict[str, str], longest: int, seen: set[str]
-) -> Iterator[Finding]:
+def _long(example: Example, fields: dict[str, str], longest: int) -> Iterator[Finding]:
     for name, text in fields.items():
-        # The paragraph of several questions is counted once.
-        if len(text) <= longest or text in seen:
-            continue
-        count = len(units(text))
+        count = len(units(text)) if len(text) > longest else 0
         if count > longest:
-            seen.add(text)
             yield found(
                 "over-long",
                 example,
                 f"{name} has {count} words, more than {longest}; a model may see only its start.",
                 f"{name} 有 {count} 个词（字），超过 {longest}；模型可能只看到开头。",
             )
+            return
 
 
 def languages(data: DataFile, settings: DoctorSettings) -> dict[str, str]:

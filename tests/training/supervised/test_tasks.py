@@ -192,6 +192,21 @@ def test_the_best_passage_is_the_best_of_all(seed, tokens):
         assert found.margin == pytest.approx(best, abs=1e-5)
 
 
+def test_no_answer_is_the_least_of_all_windows():
+    kind = Reading(refuses=True)
+    offsets = np.array([(0, 0), (0, 3), (4, 8)])
+    rows = [
+        Row(0, np.zeros(3, int), np.zeros(3, int), np.zeros(2, int), np.array([1, 2]), offsets)
+        for _ in range(2)
+    ]
+    # The first window is sure that the text does not say; the second holds the answer.
+    sure = np.array([[9, 9], [0, 0], [0, 0]], np.float32)
+    holds = np.array([[1, 1], [-5, -5], [3, 3]], np.float32)
+    for scores in ([sure, holds], [holds, sure]):
+        [found] = kind.answers(scores, rows, [Question("q", "fig plum")])
+        assert (found.text, found.start, found.margin) == ("plum", 4, 6.0 - 2.0)
+
+
 def test_the_margin_of_an_answer_is_the_one_of_best_f1():
     kind = Reading(refuses=True)
     context = "fig plum"

@@ -11,7 +11,10 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from speaq.core.language import say
+from speaq.core.progress import Bar, bar
 from speaq.text.segmentation import is_chinese, segmenter
 from speaq.training.floors.extra import classic
 from speaq.training.supervised.examples import Tagged
@@ -52,21 +55,34 @@ def field(
     """
     require_examples(training, "training")
     tagging(training, FineTuneSettings())
-    trainer = classic("pycrfsuite").Trainer(algorithm="lbfgs", verbose=False)
-    trainer.set_params(
-        {
-            "c1": l1,
-            "c2": l2,
-            "max_iterations": iterations,
-            "feature.possible_transitions": True,
-        }
-    )
-    for example in training:
-        trainer.append(features(example.words), list(example.tags))
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "field"
-        trainer.train(str(file))
-        return Field(file.read_bytes())
+    with bar(say("conditional random field", "条件随机场"), iterations) as progress:
+        trainer = _trainer(progress)
+        trainer.select("lbfgs")
+        trainer.set_params(
+            {
+                "c1": l1,
+                "c2": l2,
+                "max_iterations": iterations,
+                "feature.possible_transitions": True,
+            }
+        )
+        for example in training:
+            trainer.append(features(example.words), list(example.tags))
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "field"
+            trainer.train(str(file))
+            return Field(file.read_bytes())
+
+
+def _trainer(progress: Bar) -> Any:
+    """CRFsuite's trainer, whose log moves the bar."""
+
+    def heard(self: Any, message: str) -> None:
+        if "Iteration #" in message:
+            progress.advance()
+
+    base = classic("pycrfsuite").BaseTrainer
+    return type("Trainer", (base,), {"message": heard})()
 
 
 def features(words: Sequence[str]) -> list[list[str]]:

@@ -1,9 +1,14 @@
 """Supervised fine-tuning: examples with answers in, an ordinary model folder out.
 
-examples.py      what is learnt from            trunk.py, scratch.py  what reads it
-heads.py, crf.py what answers                   strategy.py           which weights change
-classifying.py, tagging.py, reading.py          one kind of task each: rows, loss, answers, metrics
-writing.py       replies and translations       learner.py            one or several on one trunk
-fine_tune.py     the door for one task          multi_task.py         the door for several
-result.py        the folder that is left        files.py              examples from data files
+The doors: fine_tune.py (one task), multi_task.py (several on one trunk), writing.py (replies and
+translations); result.py opens what they leave.
+
+    examples.py, files.py, labels.py   what is learnt from, and how it is read from files
+    preparing.py                       validation held out, steps, what a run says of itself
+    trunk.py, scratch.py, strategy.py  what reads, trained by others or not, and what of it changes
+    kinds.py                           what a kind of task is: rows, head, loss, answers, measures
+    classifying.py, tagging.py, reading.py   the kinds; heads.py, crf.py, what answers in them
+    batches.py, hidden_states.py, learner.py what the one loop trains
+    measures.py, calibration.py        how right the answers are, and how sure
+    ordinary.py, card.py               the folder as `transformers` and people read it
 """

@@ -26,9 +26,11 @@ import math
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
+import matplotlib.figure  # noqa: F401  # imported on demand otherwise, in somebody's time
 import torch
 from report import clock, parser, write
 from torch import Tensor, nn
@@ -49,7 +51,7 @@ from speaq.training.pretraining.settings import (
 DATA = Path(__file__).parents[2] / "shared" / "data" / "tinyshakespeare" / "input.txt.gz"
 METHODS = ("speaq", "nanogpt_recipe", "nanogpt_longer", "trainer", "trainer_batch")
 RECIPE_ITERATIONS = 2000
-PROBES = (10, 30)
+PROBES = (6, 24)
 """Steps of two short runs, from whose difference the time of a step is known."""
 SPARE = 0.97
 """Part of the time that is left which the steps are to fill."""
@@ -71,6 +73,7 @@ def main() -> None:
     if not chosen.data.is_file():
         sys.exit(f"{chosen.data}: there is no such file; name tiny-shakespeare by --data")
     torch.set_num_threads(threads())
+    speaq.load("new:tiny")  # what it imports on demand, everyone then has
     corpus = Characters(chosen.data)
     rows: list[dict[str, Any]] = []
     for seed in chosen.seeds:
@@ -87,7 +90,6 @@ class Characters:
     """The corpus as numbers: `train` (N,) and `held` (M,), split as nanoGPT splits it."""
 
     def __init__(self, file: Path) -> None:
-        self.file = file
         with gzip.open(file, "rt", encoding="utf-8") as stream:
             text = stream.read()
         self.names = sorted(set(text))
@@ -141,17 +143,17 @@ def fitting(run: Run, seconds: float) -> int:
 @torch.no_grad()
 def held_out_loss(scores: Callable[[Tensor], Tensor], held: Tensor, context: int) -> float:
     """Mean over the whole validation part, in nats per character."""
-    count = (len(held) - 1) // context
-    inputs = held[: count * context].view(count, context)
-    targets = held[1 : count * context + 1].view(count, context)
+    windows = (len(held) - 1) // context
+    inputs = held[: windows * context].view(windows, context)
+    targets = held[1 : windows * context + 1].view(windows, context)
     total = 0.0
-    for start in range(0, count, 64):
+    for start in range(0, windows, 64):
         part = slice(start, start + 64)
         found = scores(inputs[part].to(device())).float().cpu()
         total += float(
             functional.cross_entropy(found.flatten(0, 1), targets[part].flatten(), reduction="sum")
         )
-    return total / (count * context)
+    return total / (windows * context)
 
 
 # speaq
@@ -160,10 +162,14 @@ def held_out_loss(scores: Callable[[Tensor], Tensor], held: Tensor, context: int
 def of_speaq(
     precision: str, seed: int, corpus: Characters, chosen: argparse.Namespace, folder: Path
 ) -> Run:
+    text = folder / "train.txt"
+    text.write_text("".join(corpus.names[number] for number in corpus.train), encoding="utf-8")
+    runs = count()
+
     def run(steps: int) -> tuple[Callable[[Tensor], Tensor], float, int]:
         now = clock(torch.get_num_threads())
         begun = now()
-        made = pretrain([corpus.file], recipe(steps), folder=folder / f"speaq-{steps}")
+        made = pretrain([text], recipe(steps), folder=folder / str(next(runs)))
         seconds = now() - begun
         model = speaq.load(made.model, device=device())
         own = model.tokenizer.get_vocab()
@@ -178,7 +184,7 @@ def of_speaq(
         return Recipe(
             model=chosen.model,
             tokenizer="chars",
-            objective=ObjectiveSettings(context=chosen.context, holdout=0.1),
+            objective=ObjectiveSettings(context=chosen.context, holdout=0.0),
             optimiser=OptimiserSettings(kind="muon", lr=chosen.lr),
             pace=PaceSettings(
                 steps=steps,
@@ -186,7 +192,6 @@ def of_speaq(
                 warmup=50,
                 schedule="linear",
                 floor=0.0,
-                validate_every=steps,
                 checkpoint_every=steps,
             ),
             compute=ComputeSettings(precision=as_precision(precision), dropout=chosen.dropout),

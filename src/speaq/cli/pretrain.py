@@ -33,8 +33,8 @@ class Pretrain:
     """Model, objective, optimiser, pace."""
     folder: Path = Path("runs/pretrain")
     """The run folder. The model goes to its subfolder model."""
-    column: str = "text"
-    """Of the text, in files that have columns."""
+    column: str = ""
+    """Of the text, in files that have columns; unset: text, content, 文本 and the like."""
 
 
 def main(args: list[str]) -> None:

@@ -1,15 +1,14 @@
 """Raw text as documents: plain text files, or a column of a data file."""
 
-import gzip
-import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any
 
 from speaq.core.errors import DataError
+from speaq.text.corpus import USUAL
 from speaq.text.encodings import detect
-from speaq.text.readers import read_rows, suffix_of
+from speaq.text.readers import open_bytes, open_text, read_rows, suffix_of
 
 PIECE = 1 << 18
 """Characters of a long document that are handled at once."""
@@ -17,7 +16,7 @@ _PLAIN = (".txt", ".text", ".md", "")
 _LINE = re.compile(r"\n(?=\S)")
 
 
-def documents(path: Path | str, column: str = "text") -> Iterator[list[str]]:
+def documents(path: Path | str, column: str = "") -> Iterator[list[str]]:
     """Yield the documents of a file in order, each as the pieces it is made of.
 
     A plain text file (`.txt`, `.md`; also as `.gz`) is one document; a table or JSON Lines has one
@@ -26,7 +25,8 @@ def documents(path: Path | str, column: str = "text") -> Iterator[list[str]]:
 
     Args:
         path: of the file.
-        column: where the text is in a row; without it, a lone column is taken.
+        column: where the text is in a row; empty: the first usual one (text, content, 文本, ...).
+            A lone column is taken whatever its name.
 
     Raises:
         DataError: no such file or column, or nothing in it.
@@ -45,32 +45,15 @@ def documents(path: Path | str, column: str = "text") -> Iterator[list[str]]:
 def _plain(path: Path) -> Iterator[str]:
     if not path.is_file():
         raise DataError("there is no such file.", "没有这个文件。", file=path)
-    try:
-        with _open(path) as stream:
-            encoding = detect(stream, path)
-        with _open(path) as stream, io.TextIOWrapper(stream, encoding) as text:
-            yield text.read()
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"the text is not {error.encoding} throughout; save the file as UTF-8.",
-            f"文本并非全部为 {error.encoding} 编码；请另存为 UTF-8。",
-            file=path,
-        ) from error
-    except (EOFError, gzip.BadGzipFile) as error:
-        raise DataError(
-            "the compressed file is cut off or damaged.", "压缩文件不完整或已损坏。", file=path
-        ) from error
-
-
-def _open(path: Path) -> BinaryIO:
-    if path.name.lower().endswith(".gz"):
-        return cast(BinaryIO, gzip.open(path, "rb"))
-    return path.open("rb")
+    with open_bytes(path) as stream:
+        encoding = detect(stream, path)
+    with open_text(path, encoding) as text:
+        yield text.read().replace("\r\n", "\n")
 
 
 def _column(path: Path, column: str) -> Iterator[str]:
     for row, record in read_rows(path):
-        name = next(iter(record)) if len(record) == 1 else column
+        name = next(iter(record)) if len(record) == 1 else column or _usual(record)
         if not isinstance(record.get(name), str):
             raise DataError(
                 f"expected a text (columns found: {', '.join(record)}); name the column with "
@@ -81,6 +64,10 @@ def _column(path: Path, column: str) -> Iterator[str]:
                 field=name,
             )
         yield record[name]
+
+
+def _usual(record: Mapping[str, Any]) -> str:
+    return next((name for name in USUAL if name in record), USUAL[0])
 
 
 def _pieces(text: str) -> list[str]:

@@ -82,7 +82,7 @@ def pretrain(
     recipe: Recipe | None = None,
     *,
     folder: Path | str,
-    column: str = "text",
+    column: str = "",
     places: Places | None = None,
 ) -> Pretrained:
     """Train a language model on raw text, from nothing or from the weights of another.
@@ -94,7 +94,7 @@ def pretrain(
         files: of the corpus, in order.
         recipe: model, objective, optimiser, pace.
         folder: the run folder.
-        column: of the text, in files that have columns.
+        column: of the text, in files that have columns; empty: the first usual one.
         places: cuts a text into words, for whole-word masking; None: `text.segmentation`, which
             knows Chinese words.
 

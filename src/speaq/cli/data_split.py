@@ -39,8 +39,8 @@ class Split:
 def main(args: list[str]) -> None:
     """Run the action with its command line."""
     options = parse(Split, args, "data split", ABOUT)
-    from speaq.core.files import replacing_folder
     from speaq.cli.data import roles
+    from speaq.core.files import replacing_folder
     from speaq.text.data_files import open_groups, save
     from speaq.text.dividing import divide
 

@@ -44,6 +44,15 @@ class Follower:
         return found
 
 
+def rows(run: Path) -> list[dict[str, float]]:
+    """Every whole line of a run's metrics, in order."""
+    try:
+        text = (run / "metrics.jsonl").read_bytes()
+    except FileNotFoundError:
+        return []
+    return [row for row in map(_row, text.splitlines()) if row]
+
+
 def _row(line: bytes) -> dict[str, float]:
     """A line's figures; none for a line that a crash cut in two."""
     try:

@@ -12,8 +12,8 @@ from typing import Any
 from speaq.core import registry
 from speaq.core.errors import SettingsError, SpeaqError
 from speaq.core.files import write_text
-from speaq.core.runs import RunFolder
 from speaq.training.tuning.child import LEASHED
+from speaq.training.tuning.follow import rows
 from speaq.training.tuning.settings import GoalSettings
 
 JUDGE = f"{LEASHED}; from speaq.training.tuning.objective import main; main()"
@@ -80,14 +80,12 @@ def value_of(goal: GoalSettings, run: Path, judged: Path) -> float:
 
 
 def _logged(goal: GoalSettings, run: Path) -> float:
-    if not (run / "settings.yaml").is_file():
-        raise NoValue(f"{run}: settings.yaml?")
-    rows = list(RunFolder.reopen(run).metrics())
-    values = [row[goal.figure] for row in rows if goal.figure in row]
+    found = rows(run)
+    values = [row[goal.figure] for row in found if goal.figure in row]
     if values:
         best = max if goal.maximize else min
         return float(best(values) if goal.take == "best" else values[-1])
-    names = sorted({name for row in rows for name in row} - {"step"})
+    names = sorted({name for row in found for name in row} - {"step"})
     near = difflib.get_close_matches(goal.figure, names, n=1)
     hint_en = f"did you mean '{near[0]}'?" if near else f"it logs {', '.join(names) or 'nothing'}."
     hint_zh = f"是否想用“{near[0]}”？" if near else f"已记录：{'、'.join(names) or '无'}。"

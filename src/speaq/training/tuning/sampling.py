@@ -52,8 +52,13 @@ def files(folder: Path) -> list[Path]:
     return [file for file in (folder / "study.journal", folder / "study.sqlite") if file.is_file()]
 
 
-def open_study(folder: Path, storage: str, maximize: bool) -> optuna.Study:
-    """The record of a search, begun if there is none.
+def open_study(folder: Path, storage: str, maximize: bool | None) -> optuna.Study:
+    """The record of a search.
+
+    Args:
+        folder: the search folder.
+        storage: `journal` or `sqlite`.
+        maximize: the direction, to begin one if there is none; None only looks at what there is.
 
     Raises:
         StorageError: the record is damaged.
@@ -61,15 +66,16 @@ def open_study(folder: Path, storage: str, maximize: bool) -> optuna.Study:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     file = folder / f"study.{storage}"
     try:
+        record = _journal(file) if storage == "journal" else _sqlite(file)
+        if maximize is None:
+            return optuna.load_study(study_name=NAME, storage=record)
         return optuna.create_study(
-            storage=_journal(file) if storage == "journal" else _sqlite(file),
+            storage=record,
             study_name=NAME,
             direction="maximize" if maximize else "minimize",
             load_if_exists=True,
         )
-    except (ValueError, KeyError) as error:
-        raise _damaged(file, error) from error
-    except optuna.exceptions.StorageInternalError as error:
+    except (ValueError, KeyError, optuna.exceptions.StorageInternalError) as error:
         raise _damaged(file, error) from error
 
 

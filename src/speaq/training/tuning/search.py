@@ -254,5 +254,5 @@ def look(folder: Path) -> Findings:
         )
     identity = yaml.safe_load((folder / "settings.yaml").read_text(encoding="utf-8"))
     goal = GoalSettings(**{**identity["goal"], "seeds": tuple(identity["goal"]["seeds"])})
-    study = open_study(folder, found[0].suffix.removeprefix("."), goal.maximize)
+    study = open_study(folder, found[0].suffix.removeprefix("."), None)
     return findings(study, len(identity["search"]), goal, folder)

@@ -1,7 +1,8 @@
-"""Sixty small data files with known faults, in every format and encoding, written here.
+"""What small data files with known faults are made of, in every format and encoding.
 
 Each fixture says how its files are to be recognised and which faults were put where; everything
-else that a doctor finds in them is noise. `data_doctor.py` and the tests use them.
+else that a doctor finds in them is noise. The cases are in
+`data_cases.py`; `data_doctor.py` and the tests use them.
 """
 
 import csv

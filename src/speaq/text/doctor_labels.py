@@ -123,9 +123,9 @@ def renamed(example: Example, names: dict[str, str]) -> Example:
 
 def _rare(examples: Sequence[Example], of: Of) -> Iterator[Finding]:
     trained = _training(examples)
-    counts = Counter(chain.from_iterable(map(of, trained)))
+    counts = Counter(map(folded, chain.from_iterable(map(of, trained))))
     for example in trained:
-        once = [label for label in of(example) if counts[label] == 1]
+        once = [label for label in of(example) if counts[folded(label)] == 1]
         if once:
             yield found(
                 "rare-class",
@@ -142,12 +142,12 @@ def _training(examples: Sequence[Example]) -> list[Example]:
 
 
 def _unseen(examples: Sequence[Example], of: Of) -> Iterator[Finding]:
-    known = set(chain.from_iterable(map(of, _training(examples))))
+    known = set(map(folded, chain.from_iterable(map(of, _training(examples)))))
     told: set[tuple[str, str]] = set()
     for example in examples:
         for label in of(example):
             mark = (label, example.place.part)
-            if label not in known and mark not in told:
+            if folded(label) not in known and mark not in told:
                 told.add(mark)
                 yield found(
                     "unseen-class",

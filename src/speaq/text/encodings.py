@@ -93,9 +93,9 @@ def _unmarked_utf16(sample: bytes) -> str:
     """
     sample = sample[: len(sample) // 2 * 2]
     first, second = sample[::2].count(0), sample[1::2].count(0)
-    if max(first, second) < max(1, _ZEROS * len(sample)) or min(first, second) > 0.05 * max(
-        first, second
-    ):
+    # The other side has some too: 一 is 4E00.
+    more, fewer = max(first, second), min(first, second)
+    if more < max(1, _ZEROS * len(sample)) or fewer > 0.3 * more:
         return ""
     encoding = "utf-16-le" if second > first else "utf-16-be"
     text = sample.decode(encoding, errors="replace")

@@ -1,4 +1,4 @@
-"""The data doctor on 65 small data sets with known faults: recognised, found, and what it said besides.
+"""The data doctor on 65 small data sets with known faults: what it recognised, found, and made up.
 
     python benchmarks/data_doctor.py --json benchmarks/results/data_doctor.json
 

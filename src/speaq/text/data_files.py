@@ -144,11 +144,14 @@ def _write_lines(records: Iterable[Mapping[str, Any]], layout: Layout, path: Pat
         stream.writelines(record["text"] + "\n" for record in records)
 
 
-def _write_parquet(records: Iterable[Mapping[str, Any]], layout: Layout, path: Path) -> None:
+def _write_parquet(records: Iterable[Mapping[str, Any]], old: Path, path: Path) -> None:
+    """A table with the columns and types of the old one."""
     import pyarrow
     import pyarrow.parquet
 
-    pyarrow.parquet.write_table(pyarrow.Table.from_pylist([dict(each) for each in records]), path)
+    schema = pyarrow.parquet.read_schema(old)
+    table = pyarrow.Table.from_pylist([dict(each) for each in records], schema=schema)
+    pyarrow.parquet.write_table(table, path)
 
 
 def _open_two(one: Path, two: Path) -> DataFile:
@@ -282,6 +285,9 @@ def save(data: DataFile, records: Iterable[Mapping[str, Any]], *paths: Path) -> 
         return
     (path,) = paths
     with replacing_file(path) as temporary:
+        if data.layout.format == "parquet":
+            _write_parquet(records, data.paths[0], temporary)
+            return
         _WRITERS[data.layout.format](records, data.layout, temporary)
 
 
@@ -302,5 +308,4 @@ _WRITERS: Mapping[str, Writer] = {
     "conll": conll.write_conll,
     "squad": squad.write_squad,
     "tmx": tmx.write_tmx,
-    "parquet": _write_parquet,
 }

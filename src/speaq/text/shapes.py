@@ -261,7 +261,8 @@ def record_of(new: Example, old: Example, record: Record, layout: Layout) -> dic
 _FIELDS: Mapping[str, Role] = {
     "text": "text", "labels": "label", "label": "label", "tokens": "tokens", "tags": "tags",
     "spans": "spans", "first": "first", "second": "second", "source": "source",
-    "target": "target", "question": "question", "context": "context", "answers": "answers",
+    "target": "target", "id": "id", "question": "question", "context": "context",
+    "answers": "answers",
 }  # fmt: skip
 
 
@@ -281,10 +282,14 @@ def _field(example: Example, name: str) -> Any:
 
 
 def _as_before(value: Any, before: Any) -> Any:
-    """A class as the file writes it: a list where it was one."""
+    """A class as the file writes it: a list, a number, a truth, where it was one."""
     if isinstance(value, tuple):
-        return list(value) if isinstance(before, list) else "".join(value[:1])
-    return value
+        if isinstance(before, list):
+            return list(value)
+        value = "".join(value[:1])
+    if isinstance(before, bool):
+        return value == "True"
+    return type(before)(value) if isinstance(before, int | float) else value
 
 
 def _with_answers(example: Question, record: dict[str, Any], layout: Layout) -> dict[str, Any]:

@@ -26,6 +26,7 @@ _ORDER = (
     "demo",
     "import",
     "data",
+    "pretrain",
     "generate",
     "learn",
     "play",

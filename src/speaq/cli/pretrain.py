@@ -43,16 +43,17 @@ def main(args: list[str]) -> None:
     options = parse(Pretrain, args, "pretrain", ABOUT, filled(Pretrain, values, file))
     import torch
 
-    from speaq.core.devices import threads
-    from speaq.training.distributed import rank
+    from speaq.training.distributed import own_threads, processes, rank
     from speaq.training.pretraining.pretrain import pretrain
 
-    torch.set_num_threads(threads())
+    torch.set_num_threads(own_threads())
     begun = time.perf_counter()
-    made = pretrain(options.files, options.recipe, folder=options.folder, column=options.column)
-    if rank() == 0:
-        print(_told(made.model, len(made.tokens.tokens), made.longer, made.validation_loss))
-        print(say("{:.0f} seconds", "用时 {:.0f} 秒").format(time.perf_counter() - begun))
+    with processes():
+        made = pretrain(options.files, options.recipe, folder=options.folder, column=options.column)
+        if rank() == 0:
+            print(_told(made.model, len(made.tokens.tokens), made.longer, made.validation_loss))
+            seconds = f"{time.perf_counter() - begun:.0f}"
+            print(say(f"{seconds} seconds", f"用时 {seconds} 秒"))
 
 
 def _told(model: Path, tokens: int, longer: int, loss: float | None) -> str:

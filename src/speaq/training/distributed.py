@@ -12,7 +12,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from speaq.core.devices import device
+from speaq.core.devices import device, threads
 
 
 @contextmanager
@@ -29,10 +29,17 @@ def processes() -> Iterator[None]:
         dist.init_process_group("nccl")
     else:
         dist.init_process_group("gloo")
+    if rank():
+        os.environ["SPEAQ_PROGRESS"] = "0"  # one bar for all
     try:
         yield
     finally:
         dist.destroy_process_group()
+
+
+def own_threads() -> int:
+    """CPU threads for this process: its part of those that all on this machine may use."""
+    return max(1, threads() // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
 
 
 def world() -> int:

@@ -14,6 +14,7 @@ from pretraining_runs import PACE, bits, metrics
 from safetensors.torch import load_file
 
 from speaq.training.descent import Descent
+from speaq.training.distributed import own_threads
 from speaq.training.optimisers import OptimiserSettings
 from speaq.training.pretraining.pretrain import pretrain
 from speaq.training.pretraining.settings import ComputeSettings, ObjectiveSettings
@@ -123,6 +124,28 @@ def test_a_sharded_run_resumes_bit_for_bit_and_goes_on_in_one_process(tmp_path, 
     assert bits(tmp_path / "cut") == bits(tmp_path / "whole")
     pretrain([text], chosen, folder=tmp_path / "alone")
     compared(tmp_path / "whole", tmp_path / "alone")
+
+
+@pytest.mark.slow
+def test_the_command_is_the_same_and_tells_its_result_once(tmp_path, text, recipe):
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
+    command += ["--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0", "--no-python"]
+    command += [str(Path(sys.executable).parent / "speaq"), "pretrain", str(text)]
+    options = {"model": recipe().model, "folder": tmp_path / "run", "pace.steps": 4}
+    options |= {"pace.batch-size": 4, "objective.context": 16, "compute.parallel": "fsdp"}
+    command += [f"--{name}={value}" for name, value in options.items()]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.count("the model is in") == 1
+    assert (tmp_path / "run" / "model" / "model.safetensors").is_file()
+
+
+def test_a_process_takes_its_part_of_the_threads(monkeypatch):
+    monkeypatch.setenv("SPEAQ_THREADS", "8")
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "3")
+    assert own_threads() == 2
+    monkeypatch.delenv("LOCAL_WORLD_SIZE")
+    assert own_threads() == 8
 
 
 def test_the_processes_drop_unlike_units(monkeypatch):

@@ -73,7 +73,8 @@ def test_auto_keeps_the_precision_a_run_began_with(tmp_path, text, recipe, monke
         stop_in(patch, 6)
         with pytest.raises(StoppedError):
             pretrain([text], chosen, folder=tmp_path / "run")
-    monkeypatch.setenv("SPEAQ_BATCH_DTYPE", "bfloat16")
+    door = "speaq.training.pretraining.pretrain.batch_dtype"
+    monkeypatch.setattr(door, lambda: torch.bfloat16)
     made = pretrain([text], chosen, folder=tmp_path / "run")
     same = recipe(compute=ComputeSettings(precision="float32"))
     assert made.validation_loss == pretrain([text], same, folder=tmp_path / "f").validation_loss

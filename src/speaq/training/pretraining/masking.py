@@ -91,9 +91,8 @@ class Masking:
             return plain
         unit = np.arange(len(plain))
         if begins is not None:
-            # A word ends at a special token even where the next one is not marked.
+            # A special token ends the word before it, whatever is marked.
             opens = begins | self.special[tokens]
-            opens[1:] |= self.special[tokens[:-1]]
             unit = np.unique(np.cumsum(opens)[plain], return_inverse=True)[1]
         sizes = np.bincount(unit)
         order = stream.permutation(len(sizes))

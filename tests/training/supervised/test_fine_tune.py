@@ -78,6 +78,9 @@ def test_bad_data_are_refused_in_both_languages(tmp_path):
     unknown = Examples(texts("en"), [Labelled("a", ("animal",))])
     with pytest.raises(DataError, match=r"validation data do not occur in training: 'animal'"):
         learn(unknown, tmp_path)
+    unseen = Examples(tags("zh"), [Tagged(("a",), ("B-animal",))])
+    with pytest.raises(DataError, match=r"validation data do not occur .*'B-animal' \(1\)"):
+        learn(unseen, tmp_path)
     with pytest.raises(DataError, match="of several types: Labelled, Tagged"):
         learn(Examples(texts("en"), [Tagged(("a",), ("O",))]), tmp_path)
     assert not (tmp_path / "run").exists()

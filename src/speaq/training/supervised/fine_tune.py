@@ -164,7 +164,9 @@ def kind_for(
         )
     first = examples.training[0]
     if isinstance(first, Tagged):
-        return tagging(cast(Sequence[Tagged], examples.training), settings)
+        tags = tagging(cast(Sequence[Tagged], examples.training), settings)
+        _require_known(tags, examples)
+        return tags
     if isinstance(first, Question):
         return reading(cast(Sequence[Question], examples.training), settings)
     if isinstance(first, Dialogue):
@@ -175,9 +177,13 @@ def kind_for(
     training = cast(Sequence[Labelled | Related], examples.training)
     reads: Reads = "marks" if isinstance(first, Related) else pooling_of(trunk, settings)
     kind = classifying(training, settings, reads, several)
+    _require_known(kind, examples)
+    return kind
+
+
+def _require_known(kind: Kind, examples: Examples) -> None:
     for name, part in (("validation", examples.validation), ("test", examples.test)):
         require_known(kind.labels, [labels_in(each) for each in part], name)
-    return kind
 
 
 def pooling_of(trunk: Trunk, settings: FineTuneSettings) -> Reads:

@@ -69,7 +69,9 @@ def with_validation(examples: Examples, seed: int, notes: list[str]) -> Examples
 
 
 def labels_in(example: Example) -> tuple[str, ...]:
-    """The classes of an example; none where it has no class."""
+    """The classes of an example, or the tags of its words; none where it has neither."""
+    if isinstance(example, Tagged):
+        return example.tags
     return wanted_labels(example) if isinstance(example, Labelled | Related) else ()
 
 

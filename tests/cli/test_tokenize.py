@@ -31,11 +31,19 @@ def test_a_tokenizer_is_made_and_shown(speaq: Speaq, spoken: str, language: str)
 
 def test_columns_are_found_or_named(speaq: Speaq) -> None:
     Path("a.csv").write_text("n,内容\n1,今天天气很好\n2,我们去公园\n", encoding="utf-8")
-    Path("b.csv").write_text("n,said\n1,hello there\n", encoding="utf-8")
-    assert speaq("tokenize", "train", "a.csv", "--vocabulary", 300)[0] == 0
-    code, _, err = speaq("tokenize", "train", "b.csv", "--vocabulary", 300)
-    assert code == 2 and "b.csv, row 2, field 'text'" in err and "--column" in err
-    assert speaq("tokenize", "train", "b.csv", "--column", "said", "--vocabulary", 300)[0] == 0
+    Path("b.csv").write_text("n,m\n1,2\n3,4\n", encoding="utf-8")
+    Path("c.csv").write_text("n,said\n1,hello there\n", encoding="utf-8")
+    rows = [f"what a good day number {n} is\t{n % 2}" for n in range(6)]
+    Path("d.tsv").write_text("\n".join(rows))
+    small = ("--vocabulary", 300)
+    assert speaq("tokenize", "train", "a.csv", *small)[0] == 0
+    code, _, err = speaq("tokenize", "train", "b.csv", *small)
+    assert code == 2 and "b.csv" in err and "--column" in err
+    code, _, err = speaq("tokenize", "train", "c.csv", "--column", "sayd", *small)
+    assert code == 2 and "c.csv, row 2, field 'sayd'" in err
+    assert speaq("tokenize", "train", "c.csv", "--column", "said", *small)[0] == 0
+    code, out, _ = speaq("tokenize", "train", "d.tsv", *small)
+    assert code == 0 and "6 texts" in out
 
 
 @pytest.mark.parametrize(

@@ -8,26 +8,30 @@ from typing import BinaryIO, cast
 
 from speaq.core.errors import DataError
 from speaq.core.files import digest, file_digest
+from speaq.text.data_files import read_examples
 from speaq.text.encodings import detect
+from speaq.text.examples import texts
+from speaq.text.layouts import get
 from speaq.text.readers import read_rows, suffix_of
+from speaq.text.recognise import recognise
 
 PLAIN = (".txt", ".text", ".md", ".en", ".zh", "")
 """Endings of files whose lines are the texts."""
-USUAL = ("text", "content", "sentence", "文本", "内容", "句子", "review", "评论")
-"""Columns looked for, in this order, where none is named."""
+_STREAMED = ("csv", "jsonl", "json", "parquet")
+"""Formats whose rows are read one at a time."""
 
 
 class Corpus:
     """The texts of one or more files, in order; empty lines and empty texts are left out.
 
-    A plain text file gives its lines, any other a column of its rows.
+    A plain text file gives its lines; any other what is text in it, as `data_files` finds it.
 
     Args:
         files: what `read_rows` can read, or plain text, each also as `.gz`.
-        column: of the files with columns; empty: the first usual one (text, content, 文本, ...).
+        column: of the files with columns; empty: the one that holds text by its name or values.
 
     Raises:
-        DataError: no file is named, one is missing, or (while reading) it has no such column.
+        DataError: no file is named, one is missing, or (while reading) it holds no text.
     """
 
     def __init__(self, files: Sequence[Path | str], column: str = "") -> None:
@@ -51,9 +55,13 @@ class Corpus:
         return digest(self.column, *(file_digest(file) for file in self.files))
 
     def _column(self, file: Path) -> Iterator[str]:
+        name = self.column or _text_column(file)
+        if not name:
+            for example in read_examples(file):
+                yield from texts(example).values()
+            return
         for row, record in read_rows(file):
-            name = self.column or next((name for name in USUAL if name in record), "text")
-            value = record.get(name)
+            value = get(record, name)
             if not isinstance(value, str):
                 raise DataError(
                     f"expected a text (columns found: {', '.join(record)}); name the column with "
@@ -64,6 +72,26 @@ class Corpus:
                     field=name,
                 )
             yield value
+
+
+def _text_column(file: Path) -> str:
+    """The column of texts; empty where texts are not simply a named column.
+
+    Raises:
+        DataError: nothing in the file is text.
+    """
+    try:
+        layout = recognise(file)
+    except DataError as error:
+        if error.row is not None or not file.stat().st_size:
+            raise
+        raise DataError(
+            "no column is known to hold texts; name it with --column.",
+            "无法判断哪一列是文本；请用 --column 指明列名。",
+            file=file,
+        ) from error
+    streamed = layout.format in _STREAMED and layout.header and not layout.shape
+    return layout.columns.get("text", "") if streamed else ""
 
 
 def lines(file: Path) -> Iterator[str]:

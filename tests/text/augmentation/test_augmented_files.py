@@ -3,6 +3,8 @@
 import csv
 import json
 from collections import Counter
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +14,7 @@ from speaq.text.augmentation.files import augmented, require_like, write_pairs
 from speaq.text.augmentation.noise import NoiseSettings
 from speaq.text.augmentation.synonyms import SynonymList
 from speaq.text.data_files import open_data, read_examples, save
+from speaq.text.examples import Place
 from speaq.text.segmentation import words
 from speaq.text.tagging import stretches
 
@@ -78,6 +81,28 @@ def test_spans_stay_right_in_every_style(tmp_path, style):
 
     for place, example in enumerate(new):
         assert said(example) == said(old[place // 4])
+
+
+CLUENER = Path("../shared/data/cluener/dev.jsonl.gz")
+
+
+@pytest.mark.skipif(not CLUENER.exists(), reason=f"{CLUENER} is not here")
+def test_spans_of_real_chinese_texts_stay_right():
+    data = open_data(CLUENER)
+    train = replace(
+        data,
+        entries=tuple(
+            replace(entry, example=replace(entry.example, place=Place("train", n, "train")))
+            for n, entry in enumerate(data.entries)
+        ),
+    )
+    chosen = AugmentationSettings(("insert", "swap", "delete"), copies=2)
+    records = list(augmented(train, Augmenter(chosen), 0))
+    assert len(records) > 2.9 * len(data.entries)
+    for record in records:
+        for mentions in record["label"].values():
+            for mention, places in mentions.items():
+                assert all(record["text"][a : b + 1] == mention for a, b in places)
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

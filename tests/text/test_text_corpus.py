@@ -31,15 +31,16 @@ def test_a_table_without_a_header_and_tagged_tokens_are_texts_too(tmp_path):
     assert list(Corpus([tagged])) == ["Ann sleeps", "in Paris"]
 
 
+def test_a_usual_name_is_enough_where_values_tell_nothing(tmp_path):
+    (tmp_path / "a.csv").write_text("n,内容\n1,好\n2,好\n", encoding="utf-8")
+    assert list(Corpus([tmp_path / "a.csv"])) == ["好", "好"]
+
+
 def test_a_fingerprint_tells_contents_apart(tmp_path):
     for name, text in (("a.txt", "x"), ("b.txt", "x"), ("c.txt", "y")):
         (tmp_path / name).write_text(text)
     a, b, c = (Corpus([tmp_path / name]).fingerprint() for name in ("a.txt", "b.txt", "c.txt"))
     assert a == b != c
-
-
-MIXED = '{"text": "fine and good and long"}\n{"text": "another one that is fine"}\n' * 2
-MIXED += '{"text": 3}\n'
 
 
 @pytest.mark.parametrize(
@@ -48,7 +49,7 @@ MIXED += '{"text": 3}\n'
         ("a.txt", None, "no such file"),
         ("a.txt.gz", b"\x1f\x8bbroken", "cut off or damaged"),
         ("a.csv", b"n,m\n1,2\n3,4\n", "--column"),
-        ("a.jsonl", MIXED.encode(), "row 5"),
+        ("a.jsonl", b'{"text": "fine and good"}\n{"text": 3}\n', "row 2"),
     ],
 )
 def test_what_holds_no_text_is_refused(tmp_path, name, content, said):

@@ -17,6 +17,8 @@ from speaq.text.recognise import recognise
 
 PLAIN = (".txt", ".text", ".md", ".en", ".zh", "")
 """Endings of files whose lines are the texts."""
+USUAL = ("text", "content", "sentence", "文本", "内容", "句子", "review", "评论")
+"""Columns taken for text, in this order, in files too small to judge by their values."""
 _STREAMED = ("csv", "jsonl", "json", "parquet")
 """Formats whose rows are read one at a time."""
 
@@ -85,6 +87,10 @@ def _text_column(file: Path) -> str:
     except DataError as error:
         if error.row is not None or not file.stat().st_size:
             raise
+        _, record = next(read_rows(file), (0, {}))
+        for name in USUAL:
+            if name in record:
+                return name
         raise DataError(
             "no column is known to hold texts; name it with --column.",
             "无法判断哪一列是文本；请用 --column 指明列名。",

@@ -136,6 +136,15 @@ def test_what_cannot_be_learnt_from_is_refused_in_both_languages(
     assert "\n" not in caught.value.en
 
 
+@pytest.mark.parametrize("second", ['"{}', '{}"'])
+def test_a_stray_quotation_mark_costs_only_its_row(tmp_path, second) -> None:
+    rows = [f"{text},{label}" for text, label in TABLE]
+    rows[2], rows[6] = f'"{rows[2]}', second.format(rows[6])
+    data = open_data(put(tmp_path, "a.csv", "\n".join(["text,label", *rows]) + "\n"))
+    assert [fault.row for fault in data.faults] == [4, 8]
+    assert [each.place.row for each in data.examples] == [2, 3, 5, 6, 7, 9, 10]
+
+
 def test_another_kind_than_expected_is_refused(tmp_path) -> None:
     path = put(tmp_path, "a.csv", "text,label\nTea is good.,x\n")
     with pytest.raises(DataError, match="expected examples of kind 'tagged', found 'labelled'"):

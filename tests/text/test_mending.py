@@ -168,6 +168,8 @@ def test_copies_and_groups_are_not_torn_apart(tmp_path, rows) -> None:
         for copy in range(3)
         for n, (text, label) in enumerate(rows)
     ]
+    # Three more, each almost one of the others.
+    records += [{**r, "text": f"{r['text'][:-2]}x{r['text'][-1]}"} for r in records[3:9:2]]
     path.write_bytes(json_lines(records))
     data = open_data(path)
     for settings in (SplitSettings(), SplitSettings(group="who", dev=0, test=0.5, train=0.5)):

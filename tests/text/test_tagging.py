@@ -89,3 +89,14 @@ def test_parts_of_speech_are_no_tags() -> None:
     assert not are_tags(["NOUN", "VERB"])
     assert are_tags(["O", "B_x"])
     assert not are_tags(["O", "O"])
+
+
+def test_broken_tags_are_read_as_conlleval_reads_them() -> None:
+    a, b = "a", "b"
+    for tags, found in {
+        "B-a E-a I-a": [Stretch(0, 2, a), Stretch(2, 3, a)],
+        "S-a E-a": [Stretch(0, 1, a), Stretch(1, 2, a)],
+        "I-a I-b O I-b": [Stretch(0, 1, a), Stretch(1, 2, b), Stretch(3, 4, b)],
+        "I-a I-a B-a": [Stretch(0, 2, a), Stretch(2, 3, a)],
+    }.items():
+        assert stretches(tags.split()) == found

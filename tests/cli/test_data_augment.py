@@ -63,6 +63,18 @@ def test_columns_can_be_named(folder: Path) -> None:
     assert len(found) == 12
 
 
+def test_with_many_examples_it_says_that_it_rarely_helps(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, spoken: str
+) -> None:
+    header, *rows = ROWS["en"].splitlines()
+    Path("a.csv").write_text("\n".join([header, *rows * 3]))
+    for most, told in ((6, False), (5, True)):
+        monkeypatch.setattr(data_augment, "MANY", most)
+        data_augment.main(["a.csv", "b.csv", "--copies", "1"])
+        said = capsys.readouterr().err
+        assert (("rarely helps" if spoken == "en" else "通常无益") in said) is told
+
+
 def test_pairs_to_repair_are_made(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("clean.txt").write_text("This is a good day. 今天天气很好。\n", encoding="utf-8")
     data_noise.main(["clean.txt", "--sentences", "--clean", "0", "--out", "pairs.jsonl"])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from speaq.cli.data import roles
+from speaq.cli.inputs import tell
 from speaq.cli.options import parse
 from speaq.core.errors import SettingsError
 from speaq.core.language import say
@@ -25,6 +26,10 @@ ABOUT = (
     "为数据文件中的样本生成随机编辑的副本：替换、插入、交换或删除词语。验证集与测试集的行不生成副本。"
     "样本为数百条时最有用，数千条以上通常无益。",
 )
+
+MANY = 5000
+"""Examples above which augmentation rarely helps (Wei & Zou 2019 gained 0.8 points with all data,
+3.0 with 500)."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,12 @@ def main(args: list[str]) -> None:
     data = open_data(options.file, columns=roles(options.columns) or None)
     records = list(augmented(data, augmenter, options.seed))
     save(data, records, options.out)
+    if len(data.entries) > MANY:
+        tell(
+            f"With {len(data.entries)} examples augmentation rarely helps; compare with and "
+            "without it.",
+            f"样本已有 {len(data.entries)} 个，扩增通常无益；请对比使用与不使用的结果。",
+        )
     print(
         say(
             f"{options.out} holds {len(records)} examples, "

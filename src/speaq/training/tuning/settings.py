@@ -26,7 +26,7 @@ class GoalSettings:
     seeds: tuple[int, ...] = (0,)
     """Every trial runs the verb once with each of these; its value is their mean."""
     gate: str = ""
-    """Options of `speaq evaluate` for the gate's figures, in quotes: "--betas 1 2 4"."""
+    """Options of `speaq evaluate` for the gate's figures: --gate="--betas 1 2 4"."""
 
     def __post_init__(self) -> None:
         rules = {

@@ -91,9 +91,7 @@ class Masking:
             return plain
         unit = np.arange(len(plain))
         if begins is not None:
-            # A special token ends the word before it, whatever is marked.
-            opens = begins | self.special[tokens]
-            unit = np.unique(np.cumsum(opens)[plain], return_inverse=True)[1]
+            unit = np.unique(np.cumsum(begins)[plain], return_inverse=True)[1]
         sizes = np.bincount(unit)
         order = stream.permutation(len(sizes))
         reached = np.cumsum(sizes[order])

@@ -107,6 +107,8 @@ def test_files_that_belong_together_are_put_together(tmp_path) -> None:
     assert groups([tmp_path]) == [
         (tmp_path / "notes.csv",),
         (tmp_path / "src.txt", tmp_path / "tgt.txt"),
+        (tmp_path / "train.de", tmp_path / "train.en"),
+        (tmp_path / "train.de", tmp_path / "train.zh"),
     ]
     assert open_data(*paths[:2]).layout.languages == ("en", "de")
 

@@ -255,10 +255,16 @@ def _reversed() -> set[tuple[str, str]]:
 def _expanded(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
-    found = sorted(each for each in path.iterdir() if each.is_file() and suffix_of(each) in _KNOWN)
+    found = sorted(each for each in path.iterdir() if each.is_file() and _is_data(each))
     if not found:
         raise DataError("the folder holds no data files.", "目录中没有数据文件。", file=path)
     return found
+
+
+def _is_data(path: Path) -> bool:
+    """Whether the name ends as data files do: in a format, or in a language."""
+    suffix = suffix_of(path)
+    return suffix in _KNOWN or suffix.removeprefix(".") in CODES
 
 
 def part_of(path: Path) -> str:

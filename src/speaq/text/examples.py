@@ -118,16 +118,6 @@ class Question:
 
 Example = Text | Labelled | Tagged | Spans | Pair | Parallel | Question
 
-KINDS: dict[type, Kind] = {
-    Text: "text",
-    Labelled: "labelled",
-    Tagged: "tagged",
-    Spans: "spans",
-    Pair: "pair",
-    Parallel: "parallel",
-    Question: "question",
-}
-
 
 def texts(example: Example) -> dict[str, str]:
     """The texts of an example by field, without labels; tokens are joined by a space."""

@@ -33,6 +33,7 @@ def test_help_lists_every_verb_and_imports_no_torch() -> None:
         "generate",
         "learn",
         "play",
+        "tune",
         "evaluate",
         "diagnose",
         "fold",

@@ -30,6 +30,7 @@ _ORDER = (
     "generate",
     "learn",
     "play",
+    "tune",
     "evaluate",
     "diagnose",
     "fold",

@@ -87,6 +87,8 @@ def test_values(word: str, values: tuple[object, ...]) -> None:
     [
         ("lop.rate=1..2", "did you mean 'loop.rate'"),
         ("loop.rte=1..2", "did you mean 'loop.rate'"),
+        ("big_stps=1..2", "did you mean 'big_steps'"),
+        ("schedul=a,b", "did you mean 'schedule'"),
         ("rate", "name=values"),
         ("rate=", "name=values"),
         ("rate=5", "two or more"),
@@ -112,6 +114,12 @@ def test_what_cannot_be_searched_is_refused_in_both_languages(
         one(word)
     monkeypatch.setenv("SPEAQ_LANG", "zh")
     assert any("\u4e00" <= letter <= "\u9fff" for letter in str(refused.value))
+
+
+def test_a_setting_without_its_groups_is_told_with_them() -> None:
+    known = {"a.b.lr": Setting("a.b.lr", "b.lr", float), "a.c": Setting("a.c", "c", int)}
+    with pytest.raises(SettingsError, match=r"did you mean 'b\.lr'"):
+        dimensions(["lr=1..2"], known)
 
 
 def test_nothing_is_searched_twice() -> None:

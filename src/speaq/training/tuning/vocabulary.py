@@ -166,7 +166,10 @@ def lookup(known: Mapping[str, Setting], name: str) -> Setting:
 
 def _unknown(name: str, known: Iterable[str]) -> SettingsError:
     names = sorted(set(known))
-    near = difflib.get_close_matches(name.replace("-", "_"), names, n=1)
+    plain = name.replace("-", "_")
+    # The field's own name without its groups, or else what is spelt much like it.
+    inside = sorted((each for each in names if each.endswith(f".{plain}")), key=len)
+    near = inside or difflib.get_close_matches(plain, names, n=1)
     hint_en = f"did you mean '{near[0]}'?" if near else "--names lists all."
     hint_zh = f"是否想用“{near[0]}”？" if near else "--names 可列出全部设置。"
     return SettingsError(

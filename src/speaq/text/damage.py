@@ -5,6 +5,7 @@ and GBK read as a Western encoding (`ÄãºÃ`) are undone by going back the sam
 it is Chinese throughout. What a program replaced by U+FFFD or `锟斤拷` is lost.
 """
 
+import functools
 import re
 from typing import Literal
 
@@ -20,6 +21,7 @@ _WESTERN_RUN = re.compile("[\x80-\xff]+")
 _INVISIBLE = CleaningSettings(form="keep", width="keep", markup=False, blanks=False)
 
 
+@functools.lru_cache(maxsize=256)
 def damage(text: str) -> Damage:
     """What is wrong with a text: `lost` characters, `misread` ones, `invisible` ones, or nothing.
 

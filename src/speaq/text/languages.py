@@ -28,14 +28,17 @@ _KANA = re.compile("[\u3040-\u30ff]")
 _HANGUL = re.compile("[\uac00-\ud7af\u1100-\u11ff]")
 _LATIN = re.compile(r"[A-Za-zÀ-ɏ]+(?:['’][A-Za-zÀ-ɏ]+)*")
 _LETTER = re.compile(r"[^\W\d_]")
-_NOT_WORDS = re.compile(r"https?://\S+|\S+@\S+|[@#]\w+|<[^>]*>|__\w+__")
+_NOT_WORDS = re.compile(r"https?://\S+|[A-Za-z0-9._%+-]+@\S+|[@#]\w+|<[^<>]*>|__[A-Za-z]+__")
 _WORDS = 5
 """Fewer Latin words are not judged."""
+_SEEN = 1000
+"""Characters of a long text that are looked at."""
 _TOGETHER = 100
 """Characters of short texts that are judged as one."""
 _SURE = 0.7
 
 
+@functools.lru_cache(maxsize=256)
 def language(text: str, sure: float = _SURE) -> str:
     """The code of the language of `text`, empty where that cannot be said.
 
@@ -45,7 +48,7 @@ def language(text: str, sure: float = _SURE) -> str:
         text: any.
         sure: the least probability, tempered by length, that the classifier is believed with.
     """
-    text = _NOT_WORDS.sub(" ", text)
+    text = _NOT_WORDS.sub(" ", text[:_SEEN])
     letters = len(_LETTER.findall(text))
     han, kana, hangul = (len(each.findall(text)) for each in (_HAN, _KANA, _HANGUL))
     # A few kana are names, or faces drawn with them.

@@ -11,6 +11,7 @@ prefix filtering?", for any l), so only texts that meet there so often are compa
 with n.
 """
 
+import functools
 import re
 import unicodedata
 from collections import Counter, defaultdict
@@ -40,6 +41,7 @@ class Near(NamedTuple):
     similarity: float
 
 
+@functools.lru_cache(maxsize=1024)
 def folded(text: str) -> str:
     """A text without width, case, runs of white space and the punctuation at its ends."""
     plain = " ".join(unicodedata.normalize("NFKC", text).casefold().split())

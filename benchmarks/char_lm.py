@@ -13,10 +13,12 @@ per character, read in windows of each method's own context that do not overlap.
     trainer          the Trainer of transformers with its defaults (batch 8, rate 5e-5, linear), on
                      speaq's model and rows, in as many steps as fit
     speaq_adamw      speaq with the Trainer's batch and optimiser: for tokens per second alone
+    speaq_compiled   the same with compute.compile
 
 Minutes are those of the CPU's clock on one thread, of the wall's on several, and those of speaq
-hold everything: finding out how many steps fit, reading, saving. `tokens_per_second` counts the
-same way for speaq, and for the others their training alone. With `--peak-tflops` of the machine,
+hold everything: finding out how many steps fit, reading, saving. `tokens_per_second` is what a run
+adds to one of a few steps, over the seconds that it adds, so that no method's beginning and end
+count. With `--peak-tflops` of the machine,
 `utilisation` is 6 · parameters · tokens per second over it.
 """
 
@@ -49,7 +51,14 @@ from speaq.training.pretraining.settings import (
 )
 
 DATA = Path(__file__).parents[2] / "shared" / "data" / "tinyshakespeare" / "input.txt.gz"
-METHODS = ("speaq", "nanogpt_recipe", "nanogpt_longer", "speaq_adamw", "trainer")
+METHODS = (
+    "speaq",
+    "nanogpt_recipe",
+    "nanogpt_longer",
+    "speaq_adamw",
+    "speaq_compiled",
+    "trainer",
+)
 TRAINER_BATCH, TRAINER_RATE = 8, 5e-5
 RECIPE_ITERATIONS = 2000
 PROBES = (6, 24)
@@ -109,41 +118,38 @@ def measured(
 ) -> dict[str, Any]:
     """One row."""
     context = 64 if method.startswith("nanogpt") else chosen.context
-    batches_of = {"speaq": chosen.batch, "speaq_adamw": TRAINER_BATCH, "trainer": TRAINER_BATCH}
-    batch = batches_of.get(method, 12)
+    batch = 12 if method.startswith("nanogpt") else TRAINER_BATCH
+    batch = chosen.batch if method == "speaq" else batch
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         run: Run
-        if method == "speaq":
-            optimiser = OptimiserSettings(kind="muon", lr=chosen.lr)
-            run = of_speaq(precision, seed, corpus, chosen, batch, optimiser, folder)
-        elif method == "speaq_adamw":
-            optimiser = OptimiserSettings(lr=TRAINER_RATE)
-            run = of_speaq(precision, seed, corpus, chosen, batch, optimiser, folder)
+        if method.startswith("speaq"):
+            run = of_speaq(method, precision, seed, corpus, chosen, folder)
         elif method == "trainer":
             run = of_trainer(precision, seed, corpus, chosen, folder)
         else:
             run = of_recipe(seed, corpus)
-        steps = RECIPE_ITERATIONS
-        if method != "nanogpt_recipe":
-            steps = fitting(run, chosen.minutes * 60)
+        fitted, before = fitting(run, chosen.minutes * 60)
+        steps = RECIPE_ITERATIONS if method == "nanogpt_recipe" else fitted
         scores, seconds, size = run(steps)
         loss = held_out_loss(scores, corpus.held, context)
     row = {"context": context, "loss": loss, "seconds": seconds, "iterations": steps}
-    row["tokens_per_second"] = steps * batch * context / seconds
+    added = (steps - PROBES[0]) * batch * context
+    row["tokens_per_second"] = added / (seconds - before)
     if chosen.peak_tflops:
         row["utilisation"] = 6 * size * row["tokens_per_second"] / (chosen.peak_tflops * 1e12)
     return row
 
 
-def fitting(run: Run, seconds: float) -> int:
-    """How many steps fit into what two short runs leave of the time."""
+def fitting(run: Run, seconds: float) -> tuple[int, float]:
+    """How many steps fit into what two short runs leave of the time; seconds of the shorter."""
     now = clock(torch.get_num_threads())
     begun = now()
+    run(2)  # compiles, imports
     short, long = (run(steps)[1] for steps in PROBES)
     step = max((long - short) / (PROBES[1] - PROBES[0]), 1e-4)
     left = seconds - (now() - begun) - max(0.0, short - PROBES[0] * step)
-    return max(PROBES[1], int(SPARE * left / step))
+    return max(PROBES[1], int(SPARE * left / step)), short
 
 
 @torch.no_grad()
@@ -166,14 +172,15 @@ def held_out_loss(scores: Callable[[Tensor], Tensor], held: Tensor, context: int
 
 
 def of_speaq(
+    method: str,
     precision: str,
     seed: int,
     corpus: Characters,
     chosen: argparse.Namespace,
-    batch: int,
-    optimiser: OptimiserSettings,
     folder: Path,
 ) -> Run:
+    own_optimiser = OptimiserSettings(kind="muon", lr=chosen.lr)
+    plain = method == "speaq"
     text = folder / "train.txt"
     text.write_text("".join(corpus.names[number] for number in corpus.train), encoding="utf-8")
     runs = count()
@@ -197,16 +204,20 @@ def of_speaq(
             model=chosen.model,
             tokenizer="chars",
             objective=ObjectiveSettings(context=chosen.context, holdout=0.0),
-            optimiser=optimiser,
+            optimiser=own_optimiser if plain else OptimiserSettings(lr=TRAINER_RATE),
             pace=PaceSettings(
                 steps=steps,
-                batch_size=batch,
+                batch_size=chosen.batch if plain else TRAINER_BATCH,
                 warmup=50,
                 schedule="linear",
                 floor=0.0,
                 checkpoint_every=steps,
             ),
-            compute=ComputeSettings(precision=as_precision(precision), dropout=chosen.dropout),
+            compute=ComputeSettings(
+                precision=as_precision(precision),
+                dropout=chosen.dropout,
+                compile=method == "speaq_compiled",
+            ),
             seed=seed,
         )
 

@@ -145,6 +145,29 @@ def test_pauses_do_not_count_and_processes_side_by_side_count_once(
     assert one.seconds() == 210
 
 
+def test_a_short_trial_beside_a_long_one_takes_no_time_of_its_own(
+    toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(ledgers.time, "time", lambda: now[0])
+    ledger = opened(tmp_path, toy(), method="random")
+    with ledger.joined():
+        long = ledger.claim(None, None)
+        now[0] += 1
+        short = ledger.claim(None, None)
+        now[0] += 10
+        assert long is not None and short is not None
+        ledger.finish(short, Outcome("complete", values=(1.0,)))
+        now[0] += 10
+        third = ledger.claim(None, None)
+        now[0] += 10
+        ledger.finish(long, Outcome("complete", values=(1.0,)))
+        now[0] += 10
+        assert third is not None
+        ledger.finish(third, Outcome("complete", values=(1.0,)))
+    assert ledger.seconds() == 41
+
+
 def test_a_folder_holds_one_search(toy: Toy, tmp_path: Path) -> None:
     opened(tmp_path, toy())
     opened(tmp_path, toy())

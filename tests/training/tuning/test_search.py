@@ -145,6 +145,12 @@ def test_the_search_folder_stays_within_its_disk_and_keeps_the_best_weights(
     worst = tmp_path / f"trial-{found.rows[-1].number:04d}" / "seed-0"
     assert not (worst / "model").exists()
     assert (worst / "metrics.jsonl").exists()
+    # Nothing but the best has weights left to give, and those are not given.
+    less = BudgetSettings(trials=6, disk_mb=0.05)
+    with pytest.raises(SettingsError, match="--disk-mb"):
+        tune(heavy, LOSS, folder=tmp_path, sampling=random, budget=less)
+    assert weights.stat().st_size > 0
+    assert len(look(tmp_path).rows) == 5
 
 
 def test_what_makes_the_best_trial_again_does_so(

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import pytest
 import tyro
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from speaq.core.errors import SettingsError
@@ -191,6 +191,8 @@ def test_every_end_and_every_choice_is_in_some_corner() -> None:
     st.booleans(),
     st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1),
 )
+@example(-1.5, -3, False, "--size")
+@example(0.0, None, True, "-x=1")
 def test_a_verb_gets_the_values_that_were_meant(
     rate: float, steps: int | None, on: bool, text: str
 ) -> None:

@@ -168,7 +168,9 @@ def test_a_function_of_the_users_judges_the_run_folder(
 def test_a_stopped_process_takes_its_children_with_it(tmp_path: Path) -> None:
     code = (
         "import subprocess, sys, time\n"
-        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+        "deaf = 'import signal, time; signal.signal(2, signal.SIG_IGN); time.sleep(60)'\n"
+        "child = subprocess.Popen([sys.executable, '-c', deaf])\n"
+        "time.sleep(1)\n"
         "print(child.pid, flush=True)\n"
         "time.sleep(60)\n"
     )

@@ -155,6 +155,20 @@ def test_a_verb_that_always_fails_says_why(speaq: Speaq) -> None:
     assert "nothing works" in err
 
 
+def test_help_imports_neither_torch_nor_optuna() -> None:
+    code = (
+        "import sys\n"
+        "from speaq.cli import main\n"
+        "try:\n"
+        "    main(['tune', '--help'])\n"
+        "except SystemExit:\n"
+        "    print(sorted({'torch', 'transformers', 'optuna', 'matplotlib'} & set(sys.modules)))"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "--search" in told.stdout
+    assert told.stdout.splitlines()[-1] == "[]"
+
+
 def test_names_are_listed_with_those_of_the_algorithm(speaq: Speaq) -> None:
     out = ok(speaq("tune", "learn", "--names"))
     lines = {line.split()[0]: line.split(maxsplit=1)[1] for line in out.splitlines()[1:]}
@@ -183,10 +197,10 @@ def test_ranges_of_learn_are_tried_on_its_own_settings(speaq: Speaq, write_log: 
 def test_a_search_over_learn_judged_by_the_gate(speaq: Speaq, write_log: WriteLog) -> None:
     write_log("log.csv", "zh", 40)
     search = ("--search", "loop.head_lr=log:1e-5..1e-3", "options.ridge=0.1..10")
-    judged = ("--metric", "gate.gain", "--gate=--betas 1 --least-episodes 3", "--trials", 2)
+    judged = ("--metric", "gate.gain", "--gate=--betas 1 --least-episodes 3", "--trials", 1)
     named = ("learn", "new:tiny", *LEARN[3:], "--log", "log.csv")
     out = ok(speaq("tune", *named, *search, *judged))
-    assert "2 trials: 2 complete" in out
+    assert "1 trial: 1 complete" in out
     best = look(Path("runs/tune-learn")).best
     assert best is not None
     report = json.loads(

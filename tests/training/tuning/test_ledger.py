@@ -1,6 +1,7 @@
 """The search on disk: what is done, what comes next, whose trial is whose."""
 
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -52,7 +53,7 @@ def quadratic(ledger: Ledger, limit: int, stop: set[int] | None = None) -> list[
 def test_a_search_that_was_stopped_chooses_what_it_would_have_chosen(
     toy: Toy, tmp_path: Path, method: str, storage: str
 ) -> None:
-    count = {"bayes": 14, "gp": 8, "random": 6}[method]
+    count = {"bayes": 14, "gp": 7, "random": 6}[method]
     settings = {"method": method, "storage": storage, "startup": 5}
     whole = quadratic(opened(tmp_path / "a", toy(), **settings), count)
     first = quadratic(opened(tmp_path / "b", toy(), **settings), 4, stop={0, 3})
@@ -166,6 +167,16 @@ def test_a_short_trial_beside_a_long_one_takes_no_time_of_its_own(
         assert third is not None
         ledger.finish(third, Outcome("complete", values=(1.0,)))
     assert ledger.seconds() == 41
+
+
+def test_a_missing_package_is_named_with_its_extra(
+    toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "speaq.training.tuning.sampling", raising=False)
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(SettingsError, match=r"optuna.*speaq\[tune\]"):
+        opened(tmp_path / "no", toy())
+    assert not (tmp_path / "no").exists()
 
 
 def test_a_folder_holds_one_search(toy: Toy, tmp_path: Path) -> None:

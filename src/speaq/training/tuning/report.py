@@ -184,7 +184,8 @@ def _counts(found: Findings) -> str:
         "waiting": say("waiting", "等待中"),
     }
     told = ", ".join(f"{counts[state]} {name}" for state, name in names.items() if counts[state])
-    return say(f"{len(found.rows)} trials: {told}", f"共 {len(found.rows)} 次试验：{told}")
+    count = f"{len(found.rows)} trial{'' if len(found.rows) == 1 else 's'}"
+    return say(f"{count}: {told}", f"共 {len(found.rows)} 次试验：{told}")
 
 
 def _table(found: Findings) -> str:

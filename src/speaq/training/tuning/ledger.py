@@ -89,9 +89,11 @@ class Ledger:
     @contextmanager
     def joined(self) -> Iterator[None]:
         """Be counted among the living for the length of a block."""
-        with self._alive:
-            yield
-        (self._workers / self.worker).unlink(missing_ok=True)
+        try:
+            with self._alive:
+                yield
+        finally:
+            (self._workers / self.worker).unlink(missing_ok=True)
 
     def trials(self) -> "list[FrozenTrial]":
         """Every trial as it was last known, those that another took up left out."""

@@ -80,6 +80,7 @@ def tune(
             _loop(_Search(ledger, bench, budget, budget.limit(grid)))
     finally:
         # Also when someone stops it: the best so far is what they will want to know.
+        save_best(ledger.ranked(), command, goal, folder)
         found = findings(ledger.study, len(command.space), goal, folder)
         save(found)
     return found

@@ -140,6 +140,7 @@ def search(task: Task, method: str, chosen: argparse.Namespace, seed: int) -> di
     identity = identity_of(command, GOAL, sampling, pruning)
     passes = 0
     tests: dict[int, float] = {}
+    Task.features.cache_clear()  # every search pays for its own
     seconds = clock(1)
     start = seconds()
     with tempfile.TemporaryDirectory() as place:

@@ -324,7 +324,7 @@ class Notes:
 
 def strengths(model: LanguageModel, log: Sequence[Episode], seed: int) -> list[float]:
     """The β of the grid whose KL on the log's states, of some of its prompts, is nearest `NATS`."""
-    some = sorted({each.prompt for each in log})[:3]
+    some = sorted({each.prompt for each in log})[:5]
     part = [each for each in log if each.prompt in some]
     report = gate(model, part, GRID, decoding=DECODING, seed=seed)
     kl = np.array([report.row(beta).estimate.kl for beta in GRID])

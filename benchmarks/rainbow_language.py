@@ -70,6 +70,8 @@ AHEAD = 3
 WORDS = ["mirat", "mirol", "tamir", "tolar", "lomat", "ratol", "molit", "lirat", "aroti", "tarim"]
 """Of few letters, so that one guess says something of all the others."""
 GUESSES = 4
+READ = 1500
+"""Steps on the transcripts of Wordle."""
 
 
 @dataclass(frozen=True)
@@ -207,7 +209,7 @@ def words(seed: int, steps: int) -> Case:
             transcripts(begin, log),
             "bc",
             settings=LearnSettings(trunk="full"),
-            loop=replace(loop, steps=2 * steps, checkpoint_every=2 * steps),
+            loop=replace(loop, steps=READ, checkpoint_every=READ),
             folder=Path(place) / "run",
             seed=seed,
         ).model
@@ -219,15 +221,15 @@ def words(seed: int, steps: int) -> Case:
         start=start,
         log=log,
         loop=loop,
-        options={"low": -float(GUESSES), "high": 0.0, "cql": 0.01, "huber": 0.0},
-        score=lambda model: earned(wordle.played(game, model, 16.0, 10)),
+        options={"low": -float(GUESSES), "high": 0.0, "cql": 0.1, "huber": 0.0},
+        score=lambda model: earned(wordle.played(game, model, 64.0, 10, 0.05)),
         known=earned(log),
         least=-float(GUESSES),
         optimum=game.optimum(),
     )
 
 
-CASES = {"randomwalks": (walks, 100), "star": (star, 300), "wordle": (words, 150)}
+CASES = {"randomwalks": (walks, 100), "star": (star, 300), "wordle": (words, 400)}
 """How each environment is made, and how many steps its runs have."""
 
 

@@ -99,7 +99,9 @@ def measure(seed: int, chosen: argparse.Namespace) -> list[dict[str, Any]]:
     for method in OPTIONS:
         model = trained(start, log, method, chosen.steps, chosen, seed)
         for beta in chosen.betas if model.head else [0.0]:
-            rows.append(row(seed, method, beta, played(wordle, model, beta, chosen)))
+            rows.append(
+                row(seed, method, beta, played(wordle, model, beta, chosen.samples, chosen.support))
+            )
             print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
     name = "entropy player" if len(wordle.words) > EXACT else "optimum"
     return [*rows, {"seed": seed, "method": name, "beta": 0.0, "reward": known}]
@@ -134,11 +136,11 @@ def trained(
 
 
 def played(
-    wordle: Wordle, model: LanguageModel, beta: float, chosen: argparse.Namespace
+    wordle: Wordle, model: LanguageModel, beta: float, samples: int, support: float
 ) -> list[Episode]:
     """`samples` games against each secret."""
-    games = [wordle.beside(secret) for secret in wordle.words for _ in range(chosen.samples)]
-    decoding = Decoding(max_new_tokens=LETTERS, support=chosen.support)
+    games = [wordle.beside(secret) for secret in wordle.words for _ in range(samples)]
+    decoding = Decoding(max_new_tokens=LETTERS, support=support)
     return roll_out(model, games, decoding, seed=wordle.seed, beta=beta)
 
 

@@ -68,7 +68,6 @@ def test_an_episode_says_how_it_was_drawn(tiny, log):
         "temperature": "0.8",
         "top_k": "0",
         "top_p": "0.95",
-        "support": "0",
         "max_new_tokens": "7",
         "beta": "0",
         "finished": log[0].tags["finished"],

@@ -58,6 +58,12 @@ def test_bad_settings_are_named(name, value):
         Decoding(**{name: value})
 
 
+def test_a_support_of_zero_is_not_told_and_others_are():
+    assert repr(Decoding(0.8)) == "Decoding(temperature=0.8, top_k=0, top_p=1.0, max_new_tokens=64)"
+    assert Decoding(support=0.1).facts() == {**Decoding().facts(), "support": 0.1}
+    assert "support=0.1" in repr(Decoding(support=0.1))
+
+
 def test_beta_zero_returns_the_logits_themselves():
     logits = torch.randn(2, 5)
     assert guide(logits, torch.full((2, 5), math.nan), 0.0) is logits

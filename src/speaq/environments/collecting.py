@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 from speaq.core.errors import SettingsError
 from speaq.core.files import digest
@@ -37,7 +37,7 @@ def collect(
         raise SettingsError(
             f"samples = {samples} must be at least 1.", f"samples = {samples} 至少为 1。"
         )
-    policy = digest(model.name, _head(model, beta), repr(asdict(decoding)), f"{beta:g}")
+    policy = digest(model.name, _head(model, beta), repr(decoding.facts()), f"{beta:g}")
     run = digest(policy, f"{seed} {samples}", *prompts)[:16]
     have = Counter(
         episode.prompt for episode in store.iterate(None) if episode.tags.get("collection") == run

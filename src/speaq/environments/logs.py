@@ -1,7 +1,6 @@
 """Logs made by sampling a model: episodes with exact tokens and propensities."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 
 from speaq.core.seeds import derive
 from speaq.experience.episode import Episode, Turn
@@ -42,7 +41,7 @@ def generate_log(
                 model=model.name,
                 tokenizer=model.tokenizer_fingerprint,
                 tags={
-                    **{name: f"{value:g}" for name, value in asdict(decoding).items()},
+                    **{name: f"{value:g}" for name, value in decoding.facts().items()},
                     "beta": f"{beta:g}",
                     "finished": "yes" if each.finished else "no",
                 },

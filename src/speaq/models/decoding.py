@@ -1,7 +1,7 @@
 """From scores to the distribution a token is drawn from: temperature, top-k, top-p."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import torch
 from torch import Tensor
@@ -39,6 +39,15 @@ class Decoding:
                     f"decoding setting {name} = {vars(self)[name]} must be {wanted}.",
                     f"解码参数 {name} = {vars(self)[name]} 必须 {wanted}。",
                 )
+
+    def facts(self) -> dict[str, float]:
+        """The settings by name. A support of 0 is left out: so logs made before there was such a
+        setting are still found to be the same."""
+        return {name: value for name, value in asdict(self).items() if name != "support" or value}
+
+    def __repr__(self) -> str:
+        told = ", ".join(f"{name}={value!r}" for name, value in self.facts().items())
+        return f"Decoding({told})"
 
 
 def log_probabilities(logits: Tensor, decoding: Decoding) -> Tensor:

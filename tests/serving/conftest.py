@@ -24,9 +24,12 @@ class Running:
     url: str
     store: ExperienceStore
     desk: Desk
+    clients: ExitStack
 
     def client(self, key: str = "none") -> OpenAI:
-        return OpenAI(base_url=self.url + "/v1", api_key=key, max_retries=0, timeout=60)
+        """Closed when the server stops; a connection left to the collector is a warning then."""
+        made = OpenAI(base_url=self.url + "/v1", api_key=key, max_retries=0, timeout=60)
+        return self.clients.enter_context(made)
 
 
 @contextmanager
@@ -41,7 +44,8 @@ def _serving(model: LanguageModel, folder: Path, beta: float, **chosen: Any) -> 
         thread.start()
         try:
             port = listening.getsockname()[1]
-            yield Running(f"http://127.0.0.1:{port}", store, app.state.desk)
+            with ExitStack() as clients:
+                yield Running(f"http://127.0.0.1:{port}", store, app.state.desk, clients)
         finally:
             server.should_exit = True
             thread.join()

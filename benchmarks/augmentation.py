@@ -31,15 +31,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from report import parser, write
+from report import parser, present, write
 from torch import Tensor, nn
 
 from speaq.core.devices import device, threads
 from speaq.core.seeds import derive, generator, torch_generator
 from speaq.text.augmentation.edits import EDITS, AugmentationSettings, Augmenter
 from speaq.text.augmentation.synonyms import NearWords, Synonyms
-from speaq.text.data_files import read_examples
 from speaq.text.embeddings.word2vec import Word2VecSettings, train_word2vec
+from speaq.text.files.data_files import read_examples
 from speaq.text.marked import Marked
 from speaq.text.segmentation import words
 from speaq.training.contextual import Encoder, open_encoder, text_vectors, word_vectors
@@ -73,10 +73,7 @@ def main() -> None:
     chosen = arguments.parse_args()
     torch.set_num_threads(threads())
     rows: list[dict[str, Any]] = []
-    for data in chosen.data:
-        if not (chosen.root / FILES[data]).exists():
-            print(f"skipped: {chosen.root / FILES[data]} is not here; name its folder by --root")
-            continue
+    for data in present(chosen.root, {name: FILES[name] for name in chosen.data}):
         for seed in chosen.seeds:
             training, test = READERS[data](chosen.root, seed)
             rows += measured(chosen, data, drawn(training, seed, 0), test, seed)

@@ -18,8 +18,8 @@ from data_fixtures import Fault, Fixture
 from report import parser, write
 
 from speaq.core.progress import track
-from speaq.text.data_files import open_data
-from speaq.text.doctor import inspect
+from speaq.text.doctor.inspecting import inspect
+from speaq.text.files.data_files import open_data
 
 
 def examine(fixture: Fixture, folder: Path) -> tuple[bool, set[Fault]]:

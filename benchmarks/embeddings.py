@@ -27,18 +27,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from report import parser, write
+from report import parser, present, write
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from speaq.core.devices import device, threads
 from speaq.core.seeds import generator
-from speaq.text.data_files import read_examples
 from speaq.text.embeddings.files import load_vectors
 from speaq.text.embeddings.glove import GloVeSettings, train_glove
 from speaq.text.embeddings.vectors import WordVectors
 from speaq.text.embeddings.word2vec import Word2VecSettings, train_word2vec
+from speaq.text.files.data_files import read_examples
 from speaq.text.segmentation import words
 from speaq.training.contextual import open_encoder, text_vectors, word_vectors
 
@@ -65,10 +65,7 @@ def main() -> None:
     torch.set_num_threads(threads())
     methods = [*chosen.method, *(["glove peer"] if chosen.peer_glove else [])]
     rows = []
-    for data in chosen.data:
-        if not (chosen.root / FILES[data]).exists():
-            print(f"skipped: {chosen.root / FILES[data]} is not here; name its folder by --root")
-            continue
+    for data in present(chosen.root, {name: FILES[name] for name in chosen.data}):
         for seed in chosen.seeds:
             training, test = READERS[data](chosen.root, seed)
             training = shuffled(training, seed, chosen.limit)

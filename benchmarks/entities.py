@@ -31,7 +31,7 @@ from typing import Any
 import numpy as np
 import torch
 from intents import snips as snips_intents
-from report import parser, write
+from report import parser, present, write
 
 from speaq.core.devices import threads
 from speaq.text.tagging import Stretch, encode
@@ -62,10 +62,7 @@ def main() -> None:
     chosen = arguments.parse_args()
     torch.set_num_threads(threads())
     rows = []
-    for data in chosen.data:
-        if not (chosen.root / data).is_dir():
-            print(f"skipped: {chosen.root / data} is not here; name its folder by --root")
-            continue
+    for data in present(chosen.root, {name: name for name in chosen.data}):
         examples = READERS[data](chosen.root / data)
         for seed in chosen.seeds:
             for row in measured(chosen, data, some(examples, chosen.limit, seed), seed):

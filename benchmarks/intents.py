@@ -36,7 +36,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from report import parser, write
+from report import parser, present, write
 
 from speaq.core.devices import threads
 from speaq.training.floors.classes import linear_machine, naive_bayes
@@ -70,10 +70,7 @@ def main() -> None:
     arguments.add_argument("--limit", type=int, default=0, help="training examples; 0 takes all")
     chosen = arguments.parse_args()
     rows = []
-    for data in chosen.data:
-        if not (chosen.root / data).is_dir():
-            print(f"skipped: {chosen.root / data} is not here; name its folder by --root")
-            continue
+    for data in present(chosen.root, {name: name for name in chosen.data}):
         examples = READERS[data](chosen.root / data)
         for seed in chosen.seeds:
             rows += measured(chosen, data, some(examples, chosen.limit, seed), seed)

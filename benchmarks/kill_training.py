@@ -16,7 +16,6 @@ everything. Each row is one run:
 
 import argparse
 import os
-import signal
 import tempfile
 import time
 from pathlib import Path
@@ -28,6 +27,7 @@ os.environ.setdefault("SPEAQ_BATCH_DTYPE", "float32")
 
 import matplotlib.figure  # noqa: F401  # imported on demand otherwise, in every child
 import torch
+from killing import finished
 from report import parser, write
 from safetensors.torch import save_file
 
@@ -113,26 +113,6 @@ def started(trunk: str, seed: int, folder: Path) -> int:
         save_file(run.model.require_head().state_dict(), folder / "head.safetensors")
     finally:
         os._exit(0 if (folder / "head.safetensors").exists() else 1)
-
-
-def finished(child: int, wait: float | None) -> bool:
-    """Whether the child ended by itself, within `wait` seconds if given; else it is killed.
-
-    Raises:
-        RuntimeError: the child failed.
-    """
-    until = None if wait is None else time.perf_counter() + wait
-    while True:
-        done, status = os.waitpid(child, 0 if until is None else os.WNOHANG)
-        if done:
-            if status:
-                raise RuntimeError(f"training failed with status {status}")
-            return True
-        if until is not None and time.perf_counter() >= until:
-            os.kill(child, signal.SIGKILL)
-            _, status = os.waitpid(child, 0)
-            return status == 0
-        time.sleep(0.001)
 
 
 def log(seed: int) -> list[Episode]:

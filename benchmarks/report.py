@@ -8,7 +8,7 @@ import platform
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from statistics import mean, stdev
@@ -34,6 +34,17 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     made.add_argument("--seeds", type=int, nargs="+", default=[0])
     made.add_argument("--json", type=Path, help="where to write settings, machine and rows")
     return made
+
+
+def present(root: Path, places: Mapping[str, str]) -> list[str]:
+    """The names whose place below `root` is there; of the others it is said that they are not."""
+    found = []
+    for name, place in places.items():
+        if (root / place).exists():
+            found.append(name)
+        else:
+            print(f"skipped: {root / place} is not here; name its folder by --root")
+    return found
 
 
 def clock(threads: int) -> Callable[[], float]:

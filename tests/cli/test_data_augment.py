@@ -10,9 +10,9 @@ import pytest
 from speaq.cli import data_augment, data_noise
 from speaq.core import registry
 from speaq.core.errors import SpeaqError
-from speaq.text.data_files import read_examples
 from speaq.text.embeddings.files import save_vectors
 from speaq.text.embeddings.vectors import WordVectors
+from speaq.text.files.data_files import read_examples
 
 ROWS = {
     "en": "text,label\nthe food is good,1\nthe soup is cold,0\n",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from answers import ok, refused
 from safetensors.torch import load_file
 
 from speaq.experience.store import ExperienceStore
@@ -15,20 +16,6 @@ from speaq.models.versions import Registry
 Speaq = Callable[..., tuple[int, str, str]]
 WriteLog = Callable[[str, str, int], Path]
 QUICK = ("--loop.steps", 6, "--loop.batch-size", 16, "--loop.checkpoint-every", 2, "--seed", 3)
-
-
-def ok(told: tuple[int, str, str]) -> str:
-    code, out, err = told
-    assert code == 0, err
-    return out
-
-
-def refused(told: tuple[int, str, str]) -> str:
-    code, out, err = told
-    assert (code, out) == (2, "")
-    assert len(err.splitlines()) == 1
-    assert "Traceback" not in err
-    return err
 
 
 @pytest.mark.slow

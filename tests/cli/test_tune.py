@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from answers import ok, refused
 
 from speaq.training.tuning import look
 
@@ -64,19 +65,6 @@ def parabola(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (facts / "entry_points.txt").write_text("[speaq.verbs]\nparabola = parabola_verb:main\n")
     (tmp_path / "parabola_verb.py").write_text(VERB)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-
-
-def ok(told: tuple[int, str, str]) -> str:
-    code, out, err = told
-    assert code == 0, err
-    return out
-
-
-def refused(told: tuple[int, str, str]) -> str:
-    code, out, err = told
-    assert (code, out) == (2, "")
-    assert len(err.splitlines()) == 1
-    return err
 
 
 @pytest.mark.usefixtures("parabola")

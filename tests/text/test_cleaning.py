@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from speaq.core.errors import DataError, SettingsError
 from speaq.text.cleaning import CleaningSettings, clean, clean_marked
-from speaq.text.examples import Span
+from speaq.text.files.examples import Span
 from speaq.text.marked import Marked
 
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speaq.text.damage import damage, mend
-from speaq.text.languages import language, majority, of_many, plain_code
+from speaq.text.doctor.damage import damage, mend
+from speaq.text.doctor.languages import language, majority, of_many, plain_code
 
 SOUND = [
     "你好，世界！今天天气很好。",

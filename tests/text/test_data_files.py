@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speaq.core.errors import DataError
-from speaq.text.data_files import groups, open_data, read_examples
-from speaq.text.doctor import inspect
-from speaq.text.examples import Answer, Span
-from speaq.text.recognise import recognise
+from speaq.text.doctor.inspecting import inspect
+from speaq.text.files.data_files import groups, open_data, read_examples
+from speaq.text.files.examples import Answer, Span
+from speaq.text.files.recognise import recognise
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from speaq.text.findings import KINDS
+from speaq.text.doctor.findings import KINDS
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from speaq.core.errors import DataError, SettingsError
-from speaq.text.data_files import open_data, read_examples, save
-from speaq.text.dividing import SplitSettings, divide
-from speaq.text.doctor import inspect
-from speaq.text.findings import KINDS
-from speaq.text.mending import FIXES, mend
-from speaq.text.thinning import dedupe
+from speaq.text.doctor.dividing import SplitSettings, divide
+from speaq.text.doctor.findings import KINDS
+from speaq.text.doctor.inspecting import inspect
+from speaq.text.doctor.mending import FIXES, mend
+from speaq.text.doctor.thinning import dedupe
+from speaq.text.files.data_files import open_data, read_examples, save
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 

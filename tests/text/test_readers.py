@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speaq.core.errors import DataError
-from speaq.text.readers import read_rows
+from speaq.text.files.readers import read_rows
 
 CHINESE = "问题,回答,评分\n你好,很高兴见到你,1\n天气怎么样,今天晴，适合出门。,0.5\n"
 ROWS = [

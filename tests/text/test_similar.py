@@ -6,7 +6,7 @@ from itertools import combinations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speaq.text.similar import Clusters, folded, jaccard, key, near_pairs, shingles
+from speaq.text.doctor.similar import Clusters, folded, jaccard, key, near_pairs, shingles
 
 WORDS = ["river", "garden", "seven", "lamp", "under", "cold", "winter", "paper", "tree", "song"]
 HANZI = "春夏秋冬山水花鸟天地人日月星云风雨雪江河湖海"

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
 from speaq.core.errors import DataError, ModelError, SettingsError
-from speaq.text.tokenizer_fit import fit, pieces
-from speaq.text.tokenizer_settings import TokenizerSettings
-from speaq.text.tokenizer_training import save_tokenizer, train_tokenizer
+from speaq.text.tokenizers.fit import fit, pieces
+from speaq.text.tokenizers.settings import TokenizerSettings
+from speaq.text.tokenizers.training import save_tokenizer, train_tokenizer
 
 ENDINGS = ("", "ing", "ed", "er")
 ENGLISH = [f"The {a}{b} walks on the mat." for a in ("paint", "walk", "play") for b in ENDINGS] * 5

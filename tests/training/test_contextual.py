@@ -6,8 +6,8 @@ import torch
 
 from speaq.core.errors import DataError
 from speaq.text.segmentation import words
-from speaq.text.tokenizer_settings import TokenizerSettings
-from speaq.text.tokenizer_training import train_tokenizer
+from speaq.text.tokenizers.settings import TokenizerSettings
+from speaq.text.tokenizers.training import train_tokenizer
 from speaq.training.contextual import open_encoder, text_vectors, word_vectors
 
 TEXTS = [

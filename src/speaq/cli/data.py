@@ -15,7 +15,7 @@ from speaq.cli import about
 from speaq.core import registry
 from speaq.core.errors import DataError, SettingsError
 from speaq.core.language import say
-from speaq.text.layouts import Role
+from speaq.text.files.layouts import Role
 
 _ORDER = ("inspect", "clean", "dedupe", "split", "augment", "noise")
 

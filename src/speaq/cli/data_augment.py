@@ -61,7 +61,7 @@ def main(args: list[str]) -> None:
     options = parse(Augment, args, "data augment", ABOUT)
     from speaq.text.augmentation.edits import Augmenter
     from speaq.text.augmentation.files import augmented, require_like
-    from speaq.text.data_files import open_data, save
+    from speaq.text.files.data_files import open_data, save
 
     require_like(options.out, options.file)
     augmenter = Augmenter(options.settings, _synonyms(options))

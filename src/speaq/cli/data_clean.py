@@ -11,7 +11,7 @@ import tyro
 
 from speaq.cli.options import parse
 from speaq.core.language import say
-from speaq.text.findings import DoctorSettings
+from speaq.text.doctor.findings import DoctorSettings
 
 ABOUT = (
     "Do what `speaq data inspect` advises. The new file is UTF-8, in the format of the old one, "
@@ -44,9 +44,9 @@ def main(args: list[str]) -> None:
     """Run the action with its command line."""
     options = parse(Clean, args, "data clean", ABOUT)
     from speaq.cli.data import destination, roles
-    from speaq.text.data_files import open_groups, save
-    from speaq.text.doctor_report import print_changes
-    from speaq.text.mending import CERTAIN, FIXES, mend
+    from speaq.text.doctor.mending import CERTAIN, FIXES, mend
+    from speaq.text.doctor.report import print_changes
+    from speaq.text.files.data_files import open_groups, save
 
     fix = FIXES if options.fix == ("all",) else options.fix or CERTAIN
     files = open_groups(options.files, roles(options.columns))

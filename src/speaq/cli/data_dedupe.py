@@ -43,9 +43,9 @@ def main(args: list[str]) -> None:
     """Run the action with its command line."""
     options = parse(Dedupe, args, "data dedupe", ABOUT)
     from speaq.cli.data import destination, roles
-    from speaq.text.data_files import open_groups, save
-    from speaq.text.doctor_report import print_copies
-    from speaq.text.thinning import dedupe
+    from speaq.text.doctor.report import print_copies
+    from speaq.text.doctor.thinning import dedupe
+    from speaq.text.files.data_files import open_groups, save
 
     if not 0.3 <= options.near <= 1:
         raise SettingsError(

@@ -10,7 +10,7 @@ from typing import Annotated
 import tyro
 
 from speaq.cli.options import parse
-from speaq.text.findings import DoctorSettings
+from speaq.text.doctor.findings import DoctorSettings
 
 ABOUT = (
     "Look at data files, or at folders of them. Format, encoding and columns are recognised; files "
@@ -41,9 +41,9 @@ def main(args: list[str]) -> None:
     """Run the action with its command line."""
     options = parse(Inspect, args, "data inspect", ABOUT)
     from speaq.cli.data import roles
-    from speaq.text.data_files import open_groups
-    from speaq.text.doctor import inspect
-    from speaq.text.doctor_report import as_json, print_report
+    from speaq.text.doctor.inspecting import inspect
+    from speaq.text.doctor.report import as_json, print_report
+    from speaq.text.files.data_files import open_groups
 
     files = open_groups(options.files, roles(options.columns))
     report = inspect(files, options.doctor)

@@ -12,7 +12,7 @@ import tyro
 from speaq.cli.options import parse
 from speaq.core.errors import SettingsError
 from speaq.core.language import say
-from speaq.text.dividing import SplitSettings
+from speaq.text.doctor.dividing import SplitSettings
 
 ABOUT = (
     "Divide data: classes in the same shares, copies and near-copies in one split, the same for "
@@ -41,8 +41,8 @@ def main(args: list[str]) -> None:
     options = parse(Split, args, "data split", ABOUT)
     from speaq.cli.data import roles
     from speaq.core.files import replacing_folder
-    from speaq.text.data_files import open_groups, save
-    from speaq.text.dividing import divide
+    from speaq.text.doctor.dividing import divide
+    from speaq.text.files.data_files import open_groups, save
 
     files = open_groups(options.files, roles(options.columns))
     unreadable = sum(len(data.faults) for data in files)

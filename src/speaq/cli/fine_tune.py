@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from speaq.cli.inputs import tell
-from speaq.cli.options import filled, parse, take_config
+from speaq.cli.options import chosen, filled, parse, take_config
 from speaq.core.errors import DataError, SettingsError
 from speaq.core.language import say
 from speaq.models.decoding import Decoding
@@ -207,17 +207,9 @@ def _named(words: Sequence[str]) -> dict[str, tuple[str, ...]]:
 def _options(args: Sequence[str]) -> FineTune:
     """The options; those of the loop default to what suits the strategy."""
     args, values, file = take_config(args)
-    known = {name: value for name, value in values.items() if name in ("task", "fine_tune")}
-    plain = [word for word in args if word not in ("-h", "--help")]
-    which, _ = tyro.cli(
-        Which,
-        prog="speaq fine-tune",
-        args=plain,
-        default=filled(Which, known, file),
-        return_unknown_args=True,
-    )
+    which = chosen(Which, args, "fine-tune", values, file)
     defaults = filled(FineTune, values, file)
-    words = [*plain, str(values.get("model", ""))]
+    words = [*args, str(values.get("model", ""))]
     fresh = any(word.startswith("new:") or word.endswith("config.json") for word in words)
     suitable = default_loop(which.fine_tune.strategy, writes=which.task == "writing", fresh=fresh)
     loop = filled(LoopSettings, {**vars(suitable), **values.get("loop", {})}, file)

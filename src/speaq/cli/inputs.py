@@ -80,7 +80,7 @@ def read_prompts(file: Path, column: str) -> list[str]:
     Raises:
         DataError: no such file or column, or an empty prompt.
     """
-    from speaq.text.readers import read_rows
+    from speaq.text.files.readers import read_rows
 
     if file.suffix.lower() == ".txt":
         if not file.is_file():

@@ -11,7 +11,7 @@ from typing import Annotated, Any, cast
 import tyro
 
 from speaq.cli.inputs import open_model, read_log
-from speaq.cli.options import filled, pairs, parse, take_config
+from speaq.cli.options import chosen, filled, pairs, parse, take_config
 from speaq.core.language import say
 from speaq.models.head import HeadSettings
 from speaq.qlearning.learn import learn
@@ -98,15 +98,7 @@ def _options(args: Sequence[str]) -> Learn:
     if isinstance(values.get("options"), Mapping):
         given = cast(Mapping[str, Any], values["options"])
         values["options"] = [f"{name}={value}" for name, value in given.items()]
-    known = {name: value for name, value in values.items() if name in ("algorithm", "learn")}
-    plain = [word for word in args if word not in ("-h", "--help")]
-    which, _ = tyro.cli(
-        Which,
-        prog="speaq learn",
-        args=plain,
-        default=filled(Which, known, file),
-        return_unknown_args=True,
-    )
+    which = chosen(Which, args, "learn", values, file)
     suitable = loop_defaults(which.algorithm, which.learn)
     defaults = filled(Learn, values, file)
     loop = filled(LoopSettings, {**vars(suitable), **values.get("loop", {})}, file)

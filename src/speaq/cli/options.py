@@ -112,6 +112,31 @@ def _read(file: Path) -> dict[str, Any]:
     return dict(values or {})
 
 
+def chosen(
+    cls: type[Options], args: Sequence[str], verb: str, values: Mapping[str, Any], file: Path | None
+) -> Options:
+    """The few options that other options' defaults depend on, whatever else is on the line.
+
+    Args:
+        cls: a dataclass of them, with the names they have among all.
+        args: the command line without `--config`.
+        verb: for messages.
+        values: of the file, all of them.
+        file: for messages.
+    """
+    names = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    known = {name: value for name, value in values.items() if name in names}
+    plain = [word for word in args if word not in ("-h", "--help")]
+    made, _ = tyro.cli(
+        cls,
+        prog=f"speaq {verb}",
+        args=plain,
+        default=filled(cls, known, file),
+        return_unknown_args=True,
+    )
+    return made
+
+
 def filled(cls: type[Options], values: Mapping[str, Any], file: Path | None) -> Options:
     """A dataclass with the file's values; required fields it does not name are `tyro.MISSING`.
 

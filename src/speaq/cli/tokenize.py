@@ -13,7 +13,7 @@ from speaq.cli.actions import act
 from speaq.cli.options import parse
 from speaq.core.errors import ModelError, SettingsError
 from speaq.core.language import say
-from speaq.text.tokenizer_settings import TokenizerSettings
+from speaq.text.tokenizers.settings import TokenizerSettings
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -66,7 +66,7 @@ def main(args: list[str]) -> None:
 def _train(args: list[str]) -> None:
     options = parse(Train, args, "tokenize train", TRAIN)
     from speaq.text.corpus import Corpus
-    from speaq.text.tokenizer_training import save_tokenizer, train_tokenizer
+    from speaq.text.tokenizers.training import save_tokenizer, train_tokenizer
 
     corpus = Corpus(options.files, options.column)
     total = sum(1 for _ in corpus)
@@ -92,7 +92,7 @@ def _train(args: list[str]) -> None:
 def _show(args: list[str]) -> None:
     options = parse(Show, args, "tokenize show", SHOW)
     from speaq.text.corpus import Corpus
-    from speaq.text.tokenizer_fit import fit, pieces
+    from speaq.text.tokenizers.fit import fit, pieces
 
     if not options.texts and not options.files:
         raise SettingsError(

@@ -13,7 +13,7 @@ from speaq.experience.arrow import schema, to_row
 from speaq.experience.episode import Episode
 from speaq.experience.records import to_json, to_record
 from speaq.experience.rewards import action_rewards, feedback
-from speaq.text.readers import suffix_of
+from speaq.text.files.readers import suffix_of
 
 _BATCH = 1024
 

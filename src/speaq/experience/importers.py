@@ -26,7 +26,7 @@ from speaq.experience.dialogues import dialogue, messages
 from speaq.experience.episode import Episode, Feedback, Turn, check
 from speaq.experience.fields import Place
 from speaq.experience.records import canonical, from_record, to_record
-from speaq.text.readers import read_rows, suffix_of
+from speaq.text.files.readers import read_rows, suffix_of
 
 LAYOUTS = ("auto", "episodes", "table", "chat", "pairs")
 _CHATS = ("messages", "conversations", "conversation")

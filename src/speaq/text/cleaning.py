@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Literal
 
 from speaq.core.settings import require
-from speaq.text.examples import Span
+from speaq.text.files.examples import Span
 from speaq.text.marked import Marked
 
 _TAGS = (

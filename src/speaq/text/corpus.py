@@ -8,12 +8,12 @@ from typing import BinaryIO, cast
 
 from speaq.core.errors import DataError
 from speaq.core.files import digest, file_digest
-from speaq.text.data_files import read_examples
-from speaq.text.encodings import detect
-from speaq.text.examples import texts
-from speaq.text.layouts import get
-from speaq.text.readers import read_rows, suffix_of
-from speaq.text.recognise import recognise
+from speaq.text.files.data_files import read_examples
+from speaq.text.files.encodings import detect
+from speaq.text.files.examples import texts
+from speaq.text.files.layouts import get
+from speaq.text.files.readers import read_rows, suffix_of
+from speaq.text.files.recognise import recognise
 
 PLAIN = (".txt", ".text", ".md", ".en", ".zh", "")
 """Endings of files whose lines are the texts."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from speaq.core.errors import DataError
-from speaq.text.examples import Span
+from speaq.text.files.examples import Span
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from speaq.text.augmentation.edits import AugmentationSettings, Augmenter
 from speaq.text.augmentation.files import augmented, require_like, write_pairs
 from speaq.text.augmentation.noise import NoiseSettings
 from speaq.text.augmentation.synonyms import SynonymList
-from speaq.text.data_files import open_data, read_examples, save
-from speaq.text.examples import Place
+from speaq.text.files.data_files import open_data, read_examples, save
+from speaq.text.files.examples import Place
 from speaq.text.segmentation import words
 from speaq.text.tagging import stretches
 

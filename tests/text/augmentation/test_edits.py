@@ -17,7 +17,7 @@ from speaq.text.augmentation.edits import (
 from speaq.text.augmentation.lines import Line
 from speaq.text.augmentation.synonyms import NearWords, SynonymList, first_of, read_synonyms
 from speaq.text.embeddings.vectors import WordVectors
-from speaq.text.examples import Span
+from speaq.text.files.examples import Span
 from speaq.text.marked import Marked, join
 from speaq.text.segmentation import segmenter, words
 

@@ -168,15 +168,16 @@ def test_a_function_of_the_users_judges_the_run_folder(
 def test_a_stopped_process_takes_its_children_with_it(tmp_path: Path) -> None:
     code = (
         "import subprocess, sys, time\n"
-        "deaf = 'import signal, time; signal.signal(2, signal.SIG_IGN); time.sleep(60)'\n"
-        "child = subprocess.Popen([sys.executable, '-c', deaf])\n"
-        "time.sleep(1)\n"
+        "deaf = 'import signal, time; signal.signal(2, signal.SIG_IGN); "
+        "print(flush=True); time.sleep(60)'\n"
+        "child = subprocess.Popen([sys.executable, '-c', deaf], stdout=subprocess.PIPE)\n"
+        "child.stdout.readline()\n"  # it hears no Ctrl-C from here on
         "print(child.pid, flush=True)\n"
         "time.sleep(60)\n"
     )
     log = tmp_path / "log"
     with started([sys.executable, "-c", code], log):
-        until = time.time() + 10
+        until = time.time() + 60
         while not log.read_text() and time.time() < until:
             time.sleep(0.05)
         grandchild = int(log.read_text())
@@ -196,7 +197,7 @@ def test_a_trial_does_not_outlive_a_search_that_was_killed(tmp_path: Path) -> No
         "time.sleep(60)\n"
     )
     process = subprocess.Popen([sys.executable, "-c", parent])
-    until = time.time() + 20
+    until = time.time() + 60
     while not (log.exists() and log.read_text()) and time.time() < until:
         time.sleep(0.05)
     number = int(log.read_text())
@@ -207,7 +208,7 @@ def test_a_trial_does_not_outlive_a_search_that_was_killed(tmp_path: Path) -> No
 
 
 def _gone(number: int) -> None:
-    until = time.time() + 10
+    until = time.time() + 60
     while time.time() < until:
         try:
             if psutil.Process(number).status() == psutil.STATUS_ZOMBIE:

@@ -18,7 +18,7 @@ from speaq.core.seeds import generator
 from speaq.core.settings import require
 from speaq.text.augmentation.lines import Cut, Line, Unit
 from speaq.text.augmentation.synonyms import Synonyms
-from speaq.text.examples import Span
+from speaq.text.files.examples import Span
 from speaq.text.marked import Marked
 from speaq.text.segmentation import is_chinese, segmenter
 from speaq.text.stop_words import stop_words

@@ -17,13 +17,13 @@ from speaq.core.progress import track
 from speaq.text.augmentation.edits import Augmenter, mentions_of
 from speaq.text.augmentation.noise import NoiseSettings, noisy_pairs
 from speaq.text.augmentation.synonyms import Synonyms
-from speaq.text.data_files import DataFile, Entry
-from speaq.text.examples import Example, Labelled, Span, Spans, Tagged, Text
+from speaq.text.files.data_files import DataFile, Entry
+from speaq.text.files.examples import Example, Labelled, Span, Spans, Tagged, Text
+from speaq.text.files.readers import suffix_of
+from speaq.text.files.shapes import record_of
 from speaq.text.marked import Marked
-from speaq.text.readers import suffix_of
 from speaq.text.segmentation import Place
 from speaq.text.sentences import sentences as split
-from speaq.text.shapes import record_of
 from speaq.text.tagging import Scheme, Stretch, encode, recognise, stretches
 
 HELD_OUT = ("dev", "test", "trial")

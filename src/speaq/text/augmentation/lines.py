@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from speaq.text.examples import Span
+from speaq.text.files.examples import Span
 from speaq.text.marked import Marked, join, moved
 from speaq.text.segmentation import Place
 from speaq.text.units import HAN

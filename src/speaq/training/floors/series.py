@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from speaq.core.errors import DataError
 from speaq.core.settings import require
-from speaq.text.readers import read_rows
+from speaq.text.files.readers import read_rows
 
 Values = NDArray[np.float64]
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from speaq.core.errors import DataError
 from speaq.text.corpus import USUAL
-from speaq.text.encodings import detect
-from speaq.text.readers import open_bytes, open_text, read_rows, suffix_of
+from speaq.text.files.encodings import detect
+from speaq.text.files.readers import open_bytes, open_text, read_rows, suffix_of
 
 PIECE = 1 << 18
 """Characters of a long document that are handled at once."""

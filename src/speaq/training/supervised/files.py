@@ -3,7 +3,7 @@
 Instruction data are recognised by their columns: `conversations` (ShareGPT), `instruction` and
 `output` (Alpaca), `messages` (OpenAI); relations by marks in the text, `<e1>...</e1>` and
 `<e2>...</e2>`, or by columns `head` and `tail` that hold [start, end]. Everything else is read by
-`speaq.text.data_files`.
+`speaq.text.files.data_files`.
 """
 
 import difflib
@@ -15,10 +15,10 @@ from typing import Any, Literal, cast, get_args
 
 from speaq.core.errors import DataError, SettingsError
 from speaq.models.chat import Message
-from speaq.text import data_files
-from speaq.text import examples as shapes
-from speaq.text.layouts import Role
-from speaq.text.readers import Row, open_bytes, read_rows, suffix_of
+from speaq.text.files import data_files
+from speaq.text.files import examples as shapes
+from speaq.text.files.layouts import Role
+from speaq.text.files.readers import Row, open_bytes, read_rows, suffix_of
 from speaq.text.tagging import Stretch, convert, encode
 from speaq.text.units import HAN
 from speaq.training.supervised.examples import (

@@ -17,8 +17,8 @@ import torch
 from speaq.core.errors import ModelError, SettingsError
 from speaq.core.seeds import derive
 from speaq.core.settings import require
-from speaq.text.tokenizer_settings import TokenizerSettings
-from speaq.text.tokenizer_training import train_tokenizer
+from speaq.text.tokenizers.settings import TokenizerSettings
+from speaq.text.tokenizers.training import train_tokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase

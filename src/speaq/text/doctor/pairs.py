@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from statistics import median
 
-from speaq.text.data_files import DataFile
-from speaq.text.doctor_spans import nearest
-from speaq.text.examples import Answer, Parallel, Question
-from speaq.text.findings import DoctorSettings, Finding, found, shortened
-from speaq.text.similar import folded
+from speaq.text.doctor.findings import DoctorSettings, Finding, found, shortened
+from speaq.text.doctor.similar import folded
+from speaq.text.doctor.spans import nearest
+from speaq.text.files.data_files import DataFile
+from speaq.text.files.examples import Answer, Parallel, Question
 from speaq.text.units import units
 
 _RATIO = 4.0

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from speaq.text.examples import Kind
+from speaq.text.files.examples import Kind
 
 Format = Literal["csv", "jsonl", "json", "parquet", "text", "conll", "squad", "parallel", "tmx"]
 

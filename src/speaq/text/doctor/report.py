@@ -8,10 +8,10 @@ from dataclasses import asdict
 from typing import IO, Any
 
 from speaq.core.language import say
-from speaq.text.data_files import DataFile
-from speaq.text.doctor import Report
-from speaq.text.examples import Place
-from speaq.text.findings import KINDS, Finding
+from speaq.text.doctor.findings import KINDS, Finding
+from speaq.text.doctor.inspecting import Report
+from speaq.text.files.data_files import DataFile
+from speaq.text.files.examples import Place
 
 _WIDTH = 120
 """Of tables where nobody looks, such as in a file."""

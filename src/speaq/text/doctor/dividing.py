@@ -14,13 +14,13 @@ from typing import Any
 from speaq.core.errors import DataError, SettingsError
 from speaq.core.seeds import generator
 from speaq.core.settings import require
-from speaq.text.data_files import DataFile, Entry
-from speaq.text.doctor_copies import leaking
-from speaq.text.doctor_labels import entity_labels
-from speaq.text.examples import labels
-from speaq.text.layouts import get, put
-from speaq.text.similar import Clusters
-from speaq.text.thinning import alike_places
+from speaq.text.doctor.copies import leaking
+from speaq.text.doctor.labels import entity_labels
+from speaq.text.doctor.similar import Clusters
+from speaq.text.doctor.thinning import alike_places
+from speaq.text.files.data_files import DataFile, Entry
+from speaq.text.files.examples import labels
+from speaq.text.files.layouts import get, put
 
 
 @dataclass(frozen=True)

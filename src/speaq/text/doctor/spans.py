@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from speaq.text.data_files import DataFile
-from speaq.text.examples import Example, Span, Spans
-from speaq.text.findings import DoctorSettings, Finding, found, shortened
+from speaq.text.doctor.findings import DoctorSettings, Finding, found, shortened
+from speaq.text.files.data_files import DataFile
+from speaq.text.files.examples import Example, Span, Spans
 
 _FEWEST, _SHARE = 3, 0.5
 """So many stretches, and this share of them, must end one too early to call it a habit."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, TextIO, cast
 
 from speaq.core.errors import DataError
-from speaq.text.encodings import detect
+from speaq.text.files.encodings import detect
 
 Row = tuple[int, dict[str, Any]]
 

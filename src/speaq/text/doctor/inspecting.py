@@ -10,15 +10,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from speaq.core.progress import track
-from speaq.text.data_files import DataFile
-from speaq.text.doctor_copies import check_copies
-from speaq.text.doctor_labels import check_labels
-from speaq.text.doctor_pairs import check_parallel, check_questions
-from speaq.text.doctor_spans import check_spans
-from speaq.text.doctor_tags import check_tags
-from speaq.text.doctor_texts import check_texts
-from speaq.text.examples import Place
-from speaq.text.findings import KINDS, DoctorSettings, Finding, command
+from speaq.text.doctor.copies import check_copies
+from speaq.text.doctor.findings import KINDS, DoctorSettings, Finding, command
+from speaq.text.doctor.labels import check_labels
+from speaq.text.doctor.pairs import check_parallel, check_questions
+from speaq.text.doctor.spans import check_spans
+from speaq.text.doctor.tags import check_tags
+from speaq.text.doctor.texts import check_texts
+from speaq.text.files.data_files import DataFile
+from speaq.text.files.examples import Place
 
 Check = Callable[[Sequence[DataFile], DoctorSettings], Iterator[Finding]]
 

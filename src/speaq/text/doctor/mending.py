@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from speaq.core.errors import DataError, SettingsError
-from speaq.text.data_files import DataFile, Entry
-from speaq.text.doctor import CHECKS
-from speaq.text.examples import Place
-from speaq.text.findings import KINDS, DoctorSettings, Finding
-from speaq.text.shapes import record_of
+from speaq.text.doctor.findings import KINDS, DoctorSettings, Finding
+from speaq.text.doctor.inspecting import CHECKS
+from speaq.text.files.data_files import DataFile, Entry
+from speaq.text.files.examples import Place
+from speaq.text.files.shapes import record_of
 
 _ROUNDS = 10
 """An example may have several faults of a kind of check; each round mends one."""

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from speaq.core.errors import DataError
-from speaq.text import conll, json_records, squad, tables, tmx
-from speaq.text.columns import assign
-from speaq.text.encodings import survey
-from speaq.text.layouts import Layout, Role
-from speaq.text.readers import open_bytes, open_text, parquet_rows, parse_json, suffix_of
+from speaq.text.files import conll, json_records, squad, tables, tmx
+from speaq.text.files.columns import assign
+from speaq.text.files.encodings import survey
+from speaq.text.files.layouts import Layout, Role
+from speaq.text.files.readers import open_bytes, open_text, parquet_rows, parse_json, suffix_of
 
 _LINES = 2000
 _SAMPLE = 400

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from speaq.core.errors import DataError
-from speaq.text.columns import is_tag
-from speaq.text.layouts import Layout
-from speaq.text.readers import Row
+from speaq.text.files.columns import is_tag
+from speaq.text.files.layouts import Layout
+from speaq.text.files.readers import Row
 
 _WIDTH_U, _TAG_U = 10, 3
 """CoNLL-U has ten columns, of which the fourth is the universal part of speech."""

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from speaq.text.data_files import DataFile
-from speaq.text.examples import Tagged
-from speaq.text.findings import DoctorSettings, Finding, found
+from speaq.text.doctor.findings import DoctorSettings, Finding, found
+from speaq.text.files.data_files import DataFile
+from speaq.text.files.examples import Tagged
 from speaq.text.tagging import SCHEMES, Scheme, convert, faults, recognise
 
 _HABIT = 0.2

@@ -5,8 +5,10 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 
-from speaq.text.data_files import DataFile
-from speaq.text.examples import (
+from speaq.text.doctor.findings import DoctorSettings, Finding, found
+from speaq.text.doctor.similar import key, near_pairs
+from speaq.text.files.data_files import DataFile
+from speaq.text.files.examples import (
     Example,
     Labelled,
     Pair,
@@ -17,8 +19,6 @@ from speaq.text.examples import (
     Text,
     texts,
 )
-from speaq.text.findings import DoctorSettings, Finding, found
-from speaq.text.similar import key, near_pairs
 from speaq.text.units import units
 
 _LINE = 8

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from speaq.core.errors import DataError
-from speaq.text.examples import Kind
-from speaq.text.languages import CODES, of_many
-from speaq.text.layouts import Role, SpanStyle, get
+from speaq.text.doctor.languages import CODES, of_many
+from speaq.text.files.examples import Kind
+from speaq.text.files.layouts import Role, SpanStyle, get
 
 _TEXT = (
     "text", "sentence", "content", "review", "comment", "utterance", "tweet", "full_text", "body",

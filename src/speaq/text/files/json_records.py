@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from speaq.core.errors import DataError
-from speaq.text.layouts import JsonShape, Layout
-from speaq.text.readers import Row, parse_json
+from speaq.text.files.layouts import JsonShape, Layout
+from speaq.text.files.readers import Row, parse_json
 
 _SHOWN = 50
 

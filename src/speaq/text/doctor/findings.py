@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from speaq.core.settings import require
-from speaq.text.data_files import DataFile
-from speaq.text.examples import Example, Place
+from speaq.text.files.data_files import DataFile
+from speaq.text.files.examples import Example, Place
 
 Severity = Literal["error", "warning", "note"]
 Verb = Literal["clean", "dedupe", "split", ""]

@@ -22,7 +22,7 @@ from speaq.core.errors import DataError, ModelError, SettingsError
 from speaq.core.files import replacing_folder
 from speaq.core.language import say
 from speaq.core.progress import Bar, bar
-from speaq.text.tokenizer_settings import Purpose, TokenizerSettings
+from speaq.text.tokenizers.settings import Purpose, TokenizerSettings
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

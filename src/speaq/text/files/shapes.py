@@ -5,8 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from speaq.core.errors import DataError
-from speaq.text.columns import span_keys, usual_part
-from speaq.text.examples import (
+from speaq.text.files.columns import span_keys, usual_part
+from speaq.text.files.examples import (
     Answer,
     Example,
     Labelled,
@@ -19,7 +19,7 @@ from speaq.text.examples import (
     Tagged,
     Text,
 )
-from speaq.text.layouts import Layout, Role, SpanStyle, get, put
+from speaq.text.files.layouts import Layout, Role, SpanStyle, get, put
 
 Record = Mapping[str, Any]
 

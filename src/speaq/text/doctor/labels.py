@@ -8,8 +8,9 @@ from dataclasses import replace
 from itertools import chain
 
 from speaq.text import tagging
-from speaq.text.data_files import DataFile
-from speaq.text.examples import (
+from speaq.text.doctor.findings import DoctorSettings, Finding, found, shortened
+from speaq.text.files.data_files import DataFile
+from speaq.text.files.examples import (
     Example,
     Labelled,
     Pair,
@@ -18,7 +19,6 @@ from speaq.text.examples import (
     labels,
     texts,
 )
-from speaq.text.findings import DoctorSettings, Finding, found, shortened
 
 _SPACES = re.compile(r"[\s_-]+")
 _IDENTIFIER = re.compile(r"_|[a-z][A-Z]")

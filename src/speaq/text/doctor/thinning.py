@@ -4,10 +4,10 @@ from collections import defaultdict
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
-from speaq.text.data_files import DataFile, Entry
-from speaq.text.doctor_copies import answer, identity, leaking, part_order
-from speaq.text.examples import Example, Place, Question, texts
-from speaq.text.similar import near_pairs
+from speaq.text.doctor.copies import answer, identity, leaking, part_order
+from speaq.text.doctor.similar import near_pairs
+from speaq.text.files.data_files import DataFile, Entry
+from speaq.text.files.examples import Example, Place, Question, texts
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from xml.parsers import expat
 from xml.sax.saxutils import escape, quoteattr
 
 from speaq.core.errors import DataError
-from speaq.text.languages import plain_code
-from speaq.text.layouts import Layout
-from speaq.text.readers import Row
+from speaq.text.doctor.languages import plain_code
+from speaq.text.files.layouts import Layout
+from speaq.text.files.readers import Row
 
 _CODES = {"bpt", "ept", "it", "ph", "ut"}
 _PIECE = 1 << 16

@@ -17,15 +17,15 @@ from typing import Any, TextIO
 
 from speaq.core.errors import DataError
 from speaq.core.files import replacing_file
-from speaq.text import conll, json_records, squad, tables, tmx
-from speaq.text.columns import usual_part
-from speaq.text.encodings import detect
-from speaq.text.examples import Example, Kind, Place
-from speaq.text.languages import CODES, plain_code
-from speaq.text.layouts import Layout, Role
-from speaq.text.readers import Row, open_bytes, open_text, parquet_rows, suffix_of
-from speaq.text.recognise import recognise
-from speaq.text.shapes import example_of
+from speaq.text.doctor.languages import CODES, plain_code
+from speaq.text.files import conll, json_records, squad, tables, tmx
+from speaq.text.files.columns import usual_part
+from speaq.text.files.encodings import detect
+from speaq.text.files.examples import Example, Kind, Place
+from speaq.text.files.layouts import Layout, Role
+from speaq.text.files.readers import Row, open_bytes, open_text, parquet_rows, suffix_of
+from speaq.text.files.recognise import recognise
+from speaq.text.files.shapes import example_of
 
 _SIDES = (("source", "target"), ("src", "tgt"), ("src", "trg"), ("in", "out"))
 _PIECES = re.compile(r"[._-]")

@@ -5,10 +5,12 @@ from dataclasses import replace
 from typing import Any
 
 from speaq.text.cleaning import CleaningSettings, clean
-from speaq.text.damage import damage, mend
-from speaq.text.data_files import DataFile
-from speaq.text.doctor_pairs import repaired_answer
-from speaq.text.examples import (
+from speaq.text.doctor.damage import damage, mend
+from speaq.text.doctor.findings import DoctorSettings, Finding, found, shortened
+from speaq.text.doctor.languages import language, majority
+from speaq.text.doctor.pairs import repaired_answer
+from speaq.text.files.data_files import DataFile
+from speaq.text.files.examples import (
     Answer,
     Example,
     Question,
@@ -18,8 +20,6 @@ from speaq.text.examples import (
     Text,
     texts,
 )
-from speaq.text.findings import DoctorSettings, Finding, found, shortened
-from speaq.text.languages import language, majority
 from speaq.text.units import units
 
 _MARKUP = CleaningSettings(form="keep", width="keep", invisible=False, blanks=False)

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from speaq.core.errors import DataError
-from speaq.text.columns import is_known_name
-from speaq.text.layouts import Layout
-from speaq.text.readers import Row
+from speaq.text.files.columns import is_known_name
+from speaq.text.files.layouts import Layout
+from speaq.text.files.readers import Row
 
 _DELIMITERS = ("\t", ",", ";", "|")
 _LONGEST = 2000

@@ -1,0 +1,1 @@
+"""Data files: recognised by what is in them, read as examples, written back as they were."""

@@ -1,0 +1,1 @@
+"""Tokenizers made from texts, in the form that `transformers` opens."""

@@ -272,3 +272,13 @@ def test_settings_out_of_range_are_refused(name):
         LoopSettings(**{name: 0})
     with pytest.raises(SettingsError, match="one of constant, linear, cosine, exponential"):
         LoopSettings(schedule="stairs")
+
+
+def test_a_run_that_left_nothing_gives_its_folder_to_another(tmp_path):
+    RunFolder(tmp_path / "run", {"data": "wrong"})
+    run = RunFolder(tmp_path / "run", {"data": "right"})
+    assert (run.path / "settings.yaml").read_text() == "data: right\n"
+    run.log(1, {"loss": 1.0})
+    with pytest.raises(SettingsError, match="other settings"):
+        RunFolder(tmp_path / "run", {"data": "wrong"})
+    assert RunFolder(tmp_path / "run", {"data": "right"}).path == run.path

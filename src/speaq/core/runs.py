@@ -27,7 +27,8 @@ class RunFolder:
     Args:
         path: the folder; made if missing.
         settings: resolved settings. If the folder already holds others, the run refuses: a
-            resumed run must be the same run.
+            resumed run must be the same run. A run that was refused before it left anything is
+            none, and its folder is taken.
 
     Raises:
         SettingsError: the folder belongs to a run with other settings.
@@ -40,7 +41,7 @@ class RunFolder:
         with storage_errors(self.path):
             self.plots.mkdir(parents=True, exist_ok=True)
         file = self.path / "settings.yaml"
-        if not file.exists():
+        if not file.exists() or not self._begun():
             write_text(file, text)
             write_text(self.path / "command.txt", " ".join(sys.argv) + "\n")
         elif file.read_text(encoding="utf-8") != text:
@@ -65,6 +66,13 @@ class RunFolder:
                 f"{path} 不是运行目录：缺少 settings.yaml。",
             )
         return cls(path, yaml.safe_load(file.read_text(encoding="utf-8")))
+
+    def _begun(self) -> bool:
+        """Whether anything but what says how it was begun is in the folder."""
+        own = {"settings.yaml", "command.txt", "plots"}
+        return any(each.name not in own for each in self.path.iterdir()) or any(
+            self.plots.iterdir()
+        )
 
     @property
     def plots(self) -> Path:

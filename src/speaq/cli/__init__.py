@@ -39,6 +39,12 @@ _ORDER = (
     "diagnose",
     "fold",
     "promote",
+    "write",
+    "translate",
+    "answer",
+    "understand",
+    "transcribe",
+    "forecast",
     "serve",
     "doctor",
 )

@@ -33,10 +33,13 @@ class Running:
 
 
 @contextmanager
-def _serving(model: LanguageModel, folder: Path, beta: float, **chosen: Any) -> Iterator[Running]:
+def _serving(
+    model: LanguageModel | None, folder: Path, beta: float, applications: Any, **chosen: Any
+) -> Iterator[Running]:
     chosen = {"page": False, "journal": folder / "open", **chosen}
     with ExperienceStore(folder / "store.sqlite") as store:
-        app = application(model, store, beta=beta, settings=ServingSettings(**chosen))
+        settings = ServingSettings(**chosen)
+        app = application(model, store, beta=beta, settings=settings, applications=applications)
         # Bound here, so that a client's first connection waits for the server instead of failing.
         listening = socket.create_server(("127.0.0.1", 0))
         server = uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False))
@@ -54,11 +57,14 @@ def _serving(model: LanguageModel, folder: Path, beta: float, **chosen: Any) -> 
 
 @pytest.fixture
 def serve_model(tmp_path: Path) -> Iterator[Callable[..., Running]]:
-    """`serve_model(model, beta=0.0, **settings)`: a running server, stopped after the test."""
+    """`serve_model(model, beta=0.0, applications=(), **settings)`: a running server, stopped after
+    the test."""
     with ExitStack() as stack:
 
-        def start(model: LanguageModel, beta: float = 0.0, **chosen: Any) -> Running:
-            return stack.enter_context(_serving(model, tmp_path, beta, **chosen))
+        def start(
+            model: LanguageModel | None, beta: float = 0.0, applications: Any = (), **chosen: Any
+        ) -> Running:
+            return stack.enter_context(_serving(model, tmp_path, beta, applications, **chosen))
 
         yield start
 

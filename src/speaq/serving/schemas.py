@@ -15,17 +15,17 @@ from pydantic import (
 )
 
 
-def _writable(text: str) -> str:
+def writable(text: str) -> str:
     """Refuse what cannot be stored: lone surrogates and NUL."""
     if "\x00" in text or any("\ud800" <= c <= "\udfff" for c in text):
         raise ValueError("the text holds a NUL or half a surrogate pair")
     return text
 
 
-Text = Annotated[StrictStr, AfterValidator(_writable)]
-Some = Annotated[StrictStr, Field(min_length=1), AfterValidator(_writable)]
-Short = Annotated[StrictStr, Field(min_length=1, max_length=256), AfterValidator(_writable)]
-Stop = Annotated[StrictStr, Field(min_length=1, max_length=128), AfterValidator(_writable)]
+Text = Annotated[StrictStr, AfterValidator(writable)]
+Some = Annotated[StrictStr, Field(min_length=1), AfterValidator(writable)]
+Short = Annotated[StrictStr, Field(min_length=1, max_length=256), AfterValidator(writable)]
+Stop = Annotated[StrictStr, Field(min_length=1, max_length=128), AfterValidator(writable)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 
 MAX_CHOICES = 8

@@ -2,10 +2,13 @@
 
 import contextlib
 import logging
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 
+from speaq.apps.application import Application
 from speaq.experience.store import ExperienceStore
 from speaq.models.language_model import LanguageModel
 from speaq.serving.app import application
@@ -16,11 +19,12 @@ DRAIN_SECONDS = 20
 
 
 def serve(
-    model: LanguageModel,
+    model: LanguageModel | None,
     store: ExperienceStore,
     *,
     beta: float,
     settings: ServingSettings,
+    applications: Sequence[Application[Any]] = (),
     port: int = 8000,
 ) -> None:
     """Serve until interrupted; answers that run then are given time to end.
@@ -34,7 +38,7 @@ def serve(
 
     torch.set_num_threads(threads())
     configuration = uvicorn.Config(
-        application(model, store, beta=beta, settings=settings),
+        application(model, store, beta=beta, settings=settings, applications=applications),
         host=settings.host,
         port=port,
         # Paths only would be harmless, but nothing here is worth a line for every token.

@@ -24,8 +24,8 @@ class ServingSettings:
     """Questions that may wait; the next one is refused with 503 and Retry-After."""
     max_new_tokens: int = 256
     """Longest chat answer, in tokens, where the request names none."""
-    max_body_bytes: int = 1 << 20
-    """Largest request body."""
+    max_body_bytes: int = 0
+    """Largest request body; 0: 1 MiB, or 64 MiB where applications may take files."""
     support: float = 0.0
     """Bound of what guidance may choose, see `Decoding.support`: as the gate was told."""
     consent: tuple[str, ...] | None = None
@@ -34,18 +34,19 @@ class ServingSettings:
     """Whether the page is served at /."""
 
     def __post_init__(self) -> None:
-        for name in ("parallel", "max_new_tokens", "max_body_bytes"):
+        for name in ("parallel", "max_new_tokens"):
             if vars(self)[name] < 1:
                 raise SettingsError(
                     f"serving setting {name} = {vars(self)[name]} must be at least 1.",
                     f"服务参数 {name} = {vars(self)[name]} 至少为 1。",
                 )
         Decoding(support=self.support)
-        if self.max_waiting < 0:
-            raise SettingsError(
-                f"serving setting max_waiting = {self.max_waiting} must not be negative.",
-                f"服务参数 max_waiting = {self.max_waiting} 不能为负。",
-            )
+        for name in ("max_waiting", "max_body_bytes"):
+            if vars(self)[name] < 0:
+                raise SettingsError(
+                    f"serving setting {name} = {vars(self)[name]} must not be negative.",
+                    f"服务参数 {name} = {vars(self)[name]} 不能为负。",
+                )
         if self.keys_file is None and not is_loopback(self.host):
             raise SettingsError(
                 f"listening on {self.host} opens the server to other machines and needs access "

@@ -11,10 +11,10 @@ from speaq.models.decoding import Decoding
 from speaq.serving.answering import Desk, Ended, Piece, new_id
 from speaq.serving.engine import Ticket
 from speaq.serving.errors import failed
+from speaq.serving.feedback import keep_feedback
 from speaq.serving.heat import TokenHeat, token_heat
 from speaq.serving.questions import context_length, conversation_tokens, room_after
 from speaq.serving.recording import Question
-from speaq.serving.routes import keep_feedback
 from speaq.serving.schemas import FeedbackRequest
 
 

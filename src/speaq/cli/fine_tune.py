@@ -6,7 +6,7 @@ zh: 用带答案的样本微调出能作答的模型。
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
@@ -15,6 +15,7 @@ from speaq.cli.options import chosen, filled, parse, take_config
 from speaq.core.errors import DataError, SettingsError
 from speaq.core.language import say
 from speaq.models.decoding import Decoding
+from speaq.training.distributed import rank
 from speaq.training.floors.compare import FloorRow, table
 from speaq.training.loop import LoopSettings
 from speaq.training.supervised.multi_task import TogetherSettings
@@ -28,10 +29,11 @@ if TYPE_CHECKING:
 ABOUT = (
     "Fine-tune a model for classification, pairs, relations, tagging, reading, or writing "
     "(replies, instructions, translations). Several tasks on one trunk: name=FILE name=FILE. The "
-    "same command on the same folder continues an interrupted run. --config FILE reads these "
-    "settings from YAML; the command line wins.",
+    "same command on the same folder continues an interrupted run; under torchrun --no-python it "
+    "uses all processes. --config FILE reads these settings from YAML; the command line wins.",
     "微调模型：分类、句对、关系、标注、阅读理解，或写作（回复、指令、翻译）。"
-    "多任务共用一个主干：名称=文件 名称=文件。对同一目录再次运行同一命令即可继续中断的运行。"
+    "多任务共用一个主干：名称=文件 名称=文件。对同一目录再次运行同一命令即可继续中断的运行；"
+    "用 torchrun --no-python 启动时使用全部进程。"
     "--config 文件 从 YAML 读取设置；命令行优先。",
 )
 
@@ -57,6 +59,8 @@ class FineTune:
     """The run folder. The model goes to its subfolder model."""
     seed: int = 0
     """Of everything random."""
+    parallel: Literal["ddp", "fsdp"] = "ddp"
+    """Under torchrun: ddp, each process holds the model; fsdp, each holds a part of it."""
     floor: bool = True
     """Train classical models as well, and say which wins (needs the extra classic)."""
     fine_tune: Annotated[FineTuneSettings, tyro.conf.arg(name="")] = field(
@@ -87,10 +91,15 @@ def main(args: list[str]) -> None:
     """Run the verb with its command line."""
     import torch
 
-    from speaq.core.devices import threads
+    from speaq.training.distributed import own_threads, processes
 
-    torch.set_num_threads(threads())
+    torch.set_num_threads(own_threads())
     options = _options(args)
+    with processes(options.parallel):
+        _run(options)
+
+
+def _run(options: FineTune) -> None:
     named = _named(options.data)
     if not named:
         raise DataError("name a training file.", "请给出训练文件。")
@@ -148,6 +157,8 @@ def _several(options: FineTune, named: Mapping[str, tuple[str, ...]]) -> None:
         folder=options.folder,
         seed=options.seed,
     )
+    if rank():
+        return
     for note in made.notes:
         tell(note, note)
     print(made.report())
@@ -155,6 +166,8 @@ def _several(options: FineTune, named: Mapping[str, tuple[str, ...]]) -> None:
 
 
 def _report(options: FineTune, made: "Outcome | Written") -> None:
+    if rank():
+        return
     for note in made.notes:
         tell(note, note)
     for part, measures in made.metrics.items():

@@ -50,7 +50,7 @@ class Descent:
     def gradients(self, task: "Task", drawn: Draw) -> tuple[float, dict[str, Tensor]]:
         """Leave the gradient of the batch's mean loss on the weights: the loss, and its figures.
 
-        The batch must be a whole number of pieces for each process.
+        In several pieces, the batch must be a whole number of them for each process.
         """
         self.optimiser.zero_grad(set_to_none=True)
         if self.pieces * world() == 1:
@@ -62,9 +62,12 @@ class Descent:
         if rank():
             # Else all processes would drop the same units.
             torch.manual_seed(derive(torch.initial_seed(), "rank", rank()))
-        return self._of_pieces(task, _share(drawn, rank(), world()))
+        mine = _share(drawn, rank(), world())
+        # A process that a small batch leaves nothing for still has to call what all call.
+        idle = not mine.indices
+        return self._of_pieces(task, _share(drawn, 0, len(drawn.indices)) if idle else mine, idle)
 
-    def _of_pieces(self, task: "Task", mine: Draw) -> tuple[float, dict[str, Tensor]]:
+    def _of_pieces(self, task: "Task", mine: Draw, idle: bool) -> tuple[float, dict[str, Tensor]]:
         size = len(mine.indices) // self.pieces
         sums: dict[str, float] = {"loss": 0.0, TERMS: 0.0}
         for number in range(self.pieces):
@@ -73,8 +76,9 @@ class Descent:
             part = slice(number * size, (number + 1) * size)
             weights = None if mine.weights is None else mine.weights[part]
             loss, figures = task.loss(mine.indices[part], weights)
-            terms = float(figures.pop(TERMS, size))
+            terms = 0.0 if idle else float(figures.pop(TERMS, size))
             torch.autograd.backward(loss * terms)
+            figures.pop(TERMS, None)
             for name, value in {"loss": loss.detach(), **figures}.items():
                 sums[name] = sums.get(name, 0.0) + float(value) * terms
             sums[TERMS] += terms

@@ -5,8 +5,10 @@ process, and everything here gives back what it was given.
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TypeVar
 
 import torch
 import torch.distributed as dist
@@ -14,12 +16,20 @@ from torch import Tensor
 
 from speaq.core.devices import device, threads
 
+Found = TypeVar("Found")
+
+_PARALLEL: ContextVar[str] = ContextVar("parallel", default="ddp")
+
 
 @contextmanager
-def processes() -> Iterator[None]:
+def processes(parallel: str = "ddp") -> Iterator[None]:
     """Join the processes that `torchrun` started, if it did; leave them at the end.
 
     Gloo joins CPUs, NCCL the GPUs of CUDA; each process takes the GPU of its own number.
+
+    Args:
+        parallel: ddp, each process holds the whole model; or fsdp, each holds a part. What is
+            learnt is the same. Where processes are joined already, they go on as they are.
     """
     if "TORCHELASTIC_RUN_ID" not in os.environ or dist.is_initialized():
         yield
@@ -31,10 +41,17 @@ def processes() -> Iterator[None]:
         dist.init_process_group("gloo")
     if rank():
         os.environ["SPEAQ_PROGRESS"] = "0"  # one bar for all
+    told = _PARALLEL.set(parallel)
     try:
         yield
     finally:
+        _PARALLEL.reset(told)
         dist.destroy_process_group()
+
+
+def parallel() -> str:
+    """How the processes that are joined share a model: ddp or fsdp."""
+    return _PARALLEL.get()
 
 
 def own_threads() -> int:
@@ -56,6 +73,16 @@ def wait() -> None:
     """Until all processes are here."""
     if dist.is_initialized():
         dist.barrier()
+
+
+def first_then_others(work: Callable[[], Found]) -> Found:
+    """What `work` gives; the first process does it before the others, who find it done."""
+    if rank() == 0:
+        found = work()
+        wait()
+        return found
+    wait()
+    return work()
 
 
 def summed(values: Sequence[float]) -> list[float]:

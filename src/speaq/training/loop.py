@@ -170,7 +170,7 @@ def train(
     if descent is None:
         if not isinstance(settings, LoopSettings):
             raise TypeError("settings other than LoopSettings need a descent")
-        descent = Descent(_optimiser(task, settings))
+        descent = Descent(adamw(task, settings))
     step = _restore(task, descent.optimiser, replay, run)
     if rank() == 0:
         run.rewind(step)
@@ -198,7 +198,8 @@ def train(
             running.advance()
 
 
-def _optimiser(task: Task, settings: LoopSettings) -> torch.optim.AdamW:
+def adamw(task: Task, settings: LoopSettings) -> torch.optim.AdamW:
+    """AdamW over a task's parameters, each group at its own rate."""
     # Decay pulls matrices only: norms and biases have no scale to be pulled from.
     parameters = task.parameters()
     trunk = parameters["trunk"]

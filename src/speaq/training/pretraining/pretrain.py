@@ -1,12 +1,12 @@
 """From raw text to a language model: a corpus in, a run folder with an ordinary model out."""
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from torch import nn
 
@@ -17,7 +17,7 @@ from speaq.core.runs import RunFolder
 from speaq.models.packages import quiet_transformers
 from speaq.training.curves import plot_curves
 from speaq.training.descent import Descent
-from speaq.training.distributed import processes, rank, wait, world
+from speaq.training.distributed import first_then_others, processes, rank, wait, world
 from speaq.training.loop import train
 from speaq.training.memory import memory_errors
 from speaq.training.optimisers import optimiser_of
@@ -27,13 +27,14 @@ from speaq.training.pretraining.objectives import objective_of
 from speaq.training.pretraining.result import best_loss, facts_of, save_result
 from speaq.training.pretraining.rows import Rows
 from speaq.training.pretraining.settings import ComputeSettings, Recipe
-from speaq.training.pretraining.task import Pretraining, Synchronise, shared
+from speaq.training.pretraining.task import Pretraining
 from speaq.training.pretraining.token_file import Places, TokenFile, token_file
 from speaq.training.pretraining.vocabulary import (
     open_tokenizer,
     require_marks,
     tokenizer_of,
 )
+from speaq.training.sharing import Synchronise, shared
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -124,7 +125,7 @@ def _pretrain(corpus: _Corpus, recipe: Recipe, folder: Path, places: Places | No
         seed=recipe.seed,
     )
     prepare = partial(_prepare, corpus, recipe, tokenizer, folder, places)
-    run, file, compute = _first_then_others(partial(prepare, resolved))
+    run, file, compute = first_then_others(partial(prepare, resolved))
     start_id = architecture.config.to_dict().get("decoder_start_token_id")
     objective = objective_of(recipe.objective, tokenizer, start_id)
     rows = _rows(file, recipe, objective.length, objective.stride)
@@ -224,16 +225,3 @@ def _tokenizer(corpus: _Corpus, recipe: Recipe) -> "PreTrainedTokenizerBase":
     own = open_tokenizer(weights)
     require_marks(own, recipe.model, kind)
     return own
-
-
-Found = TypeVar("Found")
-
-
-def _first_then_others(work: Callable[[], Found]) -> Found:
-    """What `work` gives; the first process does it before the others, who find it done."""
-    if rank() == 0:
-        found = work()
-        wait()
-        return found
-    wait()
-    return work()

@@ -1,7 +1,7 @@
 """What the loop trains: a model and an objective over the rows of a corpus."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
@@ -20,6 +20,7 @@ from speaq.training.pretraining.masking import IGNORED
 from speaq.training.pretraining.objectives import Objective
 from speaq.training.pretraining.rows import Rows
 from speaq.training.pretraining.settings import ComputeSettings, PaceSettings
+from speaq.training.sharing import quiet
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -125,17 +126,11 @@ class Pretraining:
             for start in range(0, -(-rows.count // world()), size):
                 places = list(mine[start : start + size])
                 examples = self._examples(rows, places or [0], "validation")
-                found, terms = self._cross_entropy(examples, self._quiet)
+                found, terms = self._cross_entropy(examples, quiet(self.forward))
                 if places:
                     total, count = total + float(found), count + float(terms)
         total, count = summed([total, count])
         return total / count
-
-    @property
-    def _quiet(self) -> nn.Module:
-        """What runs the model where there are no gradients to exchange."""
-        wrapped = isinstance(self.forward, nn.parallel.DistributedDataParallel)
-        return cast(nn.Module, self.model) if wrapped else self.forward
 
     def _examples(self, rows: Rows, places: Sequence[int], name: str) -> dict[str, Tensor]:
         tokens, starts = rows.read(places)
@@ -210,36 +205,3 @@ def keep_weights(model: nn.Module, run: RunFolder) -> None:
         copies = {key: each.cpu().contiguous().clone() for key, each in tensors.items()}
         with replacing_folder(run.path / BEST) as folder:
             save_file(copies, folder / "weights.safetensors")
-
-
-Synchronise = Callable[[bool], None]
-"""Turns the exchange of gradients on or off."""
-
-
-def shared(model: nn.Module, parallel: str) -> tuple[nn.Module, Synchronise | None]:
-    """The model over all processes: what runs it, and what turns the exchange of gradients on.
-
-    Args:
-        model: on its device; with fsdp its weights become parts in place.
-        parallel: ddp or fsdp.
-    """
-    if world() == 1:
-        return model, None
-    if parallel == "ddp":
-        wrapped = nn.parallel.DistributedDataParallel(model, broadcast_buffers=False)
-
-        def synchronise(on: bool) -> None:
-            wrapped.require_backward_grad_sync = on
-
-        return wrapped, synchronise
-    from torch.distributed.device_mesh import init_device_mesh
-    from torch.distributed.fsdp import fully_shard
-    from transformers.modeling_layers import GradientCheckpointingLayer
-
-    mesh = init_device_mesh(device().type, (world(),))
-    # The layers one by one, so that only one at a time is whole; then what is around them.
-    for module in list(model.modules()):
-        if isinstance(module, GradientCheckpointingLayer):
-            fully_shard(module, mesh=mesh)
-    whole_model = fully_shard(model, mesh=mesh)
-    return model, whole_model.set_requires_gradient_sync

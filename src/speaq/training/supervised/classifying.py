@@ -135,6 +135,12 @@ class Classifying:
             logits, target.argmax(1), weight=weights, label_smoothing=self.smoothing
         )
 
+    def terms(self, batch: Batch) -> float:
+        """See `Kind`."""
+        if self.several or not self.weights:
+            return len(batch.rows)
+        return float(sum(self.weights[int(row.target.argmax())] for row in batch.rows))
+
     def scores(self, head: nn.Module, hidden: Tensor, batch: Batch) -> list[Scores]:
         """See `Kind`: (C,) logits each."""
         return list(head(hidden, batch).float().cpu().numpy())

@@ -14,8 +14,10 @@ from speaq.core.errors import DataError, SettingsError
 from speaq.core.runs import RunFolder
 from speaq.core.seeds import derive
 from speaq.training.curves import plot_curves
+from speaq.training.descent import Descent
+from speaq.training.distributed import first_then_others, processes, rank, wait
 from speaq.training.floors.compare import FloorRow, beside, floors_of
-from speaq.training.loop import LoopSettings, train
+from speaq.training.loop import LoopSettings, adamw, train
 from speaq.training.memory import memory_errors
 from speaq.training.supervised.batches import Buckets, Row
 from speaq.training.supervised.calibration import confidences, out_of_scope_recall
@@ -67,6 +69,7 @@ class Outcome:
     """Of training, states computed beforehand included."""
 
 
+@processes()
 def fine_tune(
     source: str | Path,
     examples: Examples,
@@ -86,7 +89,8 @@ def fine_tune(
         settings: what changes; see there.
         loop: how long and how fast; `settings.epochs` sets the steps.
         folder: the run folder; the model goes into `model` there. The same call on the same
-            folder continues an interrupted run.
+            folder continues an interrupted run. Under `torchrun` all processes take part, and
+            the first one writes.
         seed: of everything random.
         several: whether any number of labels may hold.
         floor: train the classical models too, and say which of them wins; needs `classic`.
@@ -106,7 +110,7 @@ def fine_tune(
     loop = loop or default_loop(settings.strategy, fresh=is_fresh(source))
     loop = stepped(loop, settings, len(parts.training))
     resolved = resolved_settings(source, {"": parts}, settings, loop, seed)
-    run = RunFolder(folder, resolved)
+    run = first_then_others(lambda: RunFolder(folder, resolved))
     begun = time.perf_counter()
     trunk.model = prepared(trunk.model.to(device()), settings, seed)
     job = job_of("", kind, trunk, parts, settings, seed, notes)
@@ -124,7 +128,7 @@ def fine_tune(
         "seconds": round(seconds, 1),
     }
     facts = {"origin": str(source), "metrics": metrics, "how": how, "notes": notes}
-    if floor:
+    if floor and rank() == 0:
         facts["floor"] = with_floor(job.kind, metrics, seconds, parts, several, seed)
     tuned = Tuned(trunk, {"": skill}, facts)
     place = run.path / "model"
@@ -244,14 +248,21 @@ def learnt(
         f"batch_size = {half} or half of max_tokens needs half of it",
         f"batch_size = {half} 或将 max_tokens 减半，所需内存减半",
     ):
-        train(learner, replay, loop, run, seed, enough=learner.enough)
-    plot_curves(run)
+        descent = Descent(adamw(learner, loop), synchronise=learner.synchronise)
+        train(learner, replay, loop, run, seed, descent=descent, enough=learner.enough)
+    if rank() == 0:
+        plot_curves(run)
     learner.restore_best()
     return learner
 
 
 def _states(trunk: Trunk, rows: Sequence[Row], file: Path) -> HiddenStates | None:
-    return compute(trunk, rows, file) if fits(rows, trunk.size) else None
+    if not fits(rows, trunk.size):
+        return None
+    if rank() == 0:
+        compute(trunk, rows, file)
+    wait()
+    return HiddenStates(file, rows, trunk.size)
 
 
 def settle(trunk: Trunk, job: Job, parts: Examples) -> dict[str, dict[str, Any]]:

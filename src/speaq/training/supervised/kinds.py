@@ -59,6 +59,9 @@ class Kind(Protocol):
     def loss(self, head: nn.Module, hidden: Tensor, batch: Batch) -> Tensor:
         """The mean loss of a batch: hidden (B, T, D) -> ()."""
 
+    def terms(self, batch: Batch) -> float:
+        """Of how much `loss` is the mean: rows, words, or the weights of their classes."""
+
     def scores(self, head: nn.Module, hidden: Tensor, batch: Batch) -> list[Scores]:
         """What the head says of each row of a batch, without padding."""
 

@@ -1,5 +1,6 @@
 """What the training loop trains: one trunk, and a head for each task on it."""
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -9,7 +10,10 @@ from torch import Tensor, nn
 
 from speaq.core.devices import batch_dtype
 from speaq.core.runs import RunFolder
-from speaq.training.supervised.batches import Buckets, Row, by_length, collate
+from speaq.training.descent import TERMS
+from speaq.training.distributed import parallel, rank
+from speaq.training.sharing import Inside, quiet, refill, shared
+from speaq.training.supervised.batches import Batch, Buckets, Row, by_length, collate
 from speaq.training.supervised.hidden_states import ROWS_AT_ONCE, HiddenStates
 from speaq.training.supervised.kinds import Kind, Scores
 from speaq.training.supervised.trunk import Trunk
@@ -100,13 +104,19 @@ class Learner:
         self.heads = nn.ModuleDict({f"head{n}": job.head for n, job in enumerate(self.jobs)})
         self.heads.to(trunk.device)
         plain: nn.Module = trunk.model
+        everything = Inside({"trunk": plain, "heads": self.heads})
+        # What is in parts cannot be saved or asked; the whole one is filled at the end.
+        self._whole = copy.deepcopy(everything) if parallel() == "fsdp" else None
+        self.inside, self.synchronise = shared(everything, parallel(), unused=True)
         self.changing = [weight for weight in plain.parameters() if weight.requires_grad]
+        # As they are between steps: inside of the modules they may be whole for a while.
+        self._heads = list(self.heads.parameters())
         self.best = Best(self._weights()).to(trunk.device)
         self.half = batch_dtype() == torch.bfloat16
         self.step = 0
 
     def _weights(self) -> list[nn.Parameter]:
-        return [*self.changing, *self.heads.parameters()]
+        return [*self.changing, *self._heads]
 
     def modules(self) -> Mapping[str, nn.Module]:
         """See `training.loop.Task`: of the trunk, only what changes."""
@@ -118,7 +128,7 @@ class Learner:
 
     def parameters(self) -> Mapping[str, Sequence[nn.Parameter]]:
         """See `training.loop.Task`."""
-        heads = [weight for weight in self.heads.parameters() if weight.requires_grad]
+        heads = [weight for weight in self._heads if weight.requires_grad]
         return {"trunk": self.changing, "head": heads}
 
     def loss(
@@ -131,13 +141,15 @@ class Learner:
         rows = [job.rows[index] for index in own]
         self.trunk.model.train(bool(self.changing))
         job.head.train()
+        batch = collate(rows, self.trunk.padding, self.trunk.device)
         with self._precision():
-            loss = self._loss(job, rows, own)
-        figures = {} if len(self.jobs) == 1 else {f"loss {self._shown(job)}": loss.detach()}
+            loss: Tensor = self.inside(lambda: self._loss(job, batch, own))
+        figures = {TERMS: torch.tensor(job.kind.terms(batch))}
+        if len(self.jobs) > 1:
+            figures[f"loss {self._shown(job)}"] = loss.detach()
         return loss, figures
 
-    def _loss(self, job: Job, rows: Sequence[Row], own: Sequence[int]) -> Tensor:
-        batch = collate(rows, self.trunk.padding, self.trunk.device)
+    def _loss(self, job: Job, batch: Batch, own: Sequence[int]) -> Tensor:
         if job.states is not None:
             hidden = job.states.gather(own).to(self.trunk.device)
         else:
@@ -164,12 +176,15 @@ class Learner:
             row |= {name: value, name.replace(job.kind.metric, "loss"): loss}
             score, cost = score + value / len(self.jobs), cost + loss / len(self.jobs)
         self.best.heard(score, cost, step, self._weights())
-        self.run.log(step, row)
+        if rank() == 0:
+            self.run.log(step, row)
 
     def validated(self, job: Job) -> tuple[float, float]:
-        """A job's metric, and its loss, on its validation examples."""
-        found, loss = judged(
-            self.trunk, job.kind, job.head, job.validation_rows, job.validation_states
+        """A job's metric, and its loss, on its validation examples; every process finds all."""
+        found, loss = quiet(self.inside)(
+            lambda: judged(
+                self.trunk, job.kind, job.head, job.validation_rows, job.validation_states
+            )
         )
         answers = job.kind.answers(found, job.validation_rows, job.validation)
         return float(job.kind.measures(answers, job.validation)[job.kind.metric]), loss
@@ -179,8 +194,13 @@ class Learner:
         return bool(self.patience) and int(self.best.waited) >= self.patience
 
     def restore_best(self) -> None:
-        """Put back the weights of the best validation."""
+        """Put back the weights of the best validation, and a whole model in place of its parts."""
         self.best.restore(self._weights())
+        if self._whole is not None:
+            refill(self._whole, quiet(self.inside))
+            self.trunk.model = self._whole.held["trunk"].to(self.trunk.device)
+            for job, head in zip(self.jobs, self._whole.held["heads"].children(), strict=True):
+                job.head = head
 
 
 def scores(

@@ -11,6 +11,7 @@ from speaq.core.errors import SettingsError
 from speaq.core.language import say
 from speaq.core.runs import RunFolder
 from speaq.core.settings import require
+from speaq.training.distributed import first_then_others, processes
 from speaq.training.loop import LoopSettings
 from speaq.training.supervised.fine_tune import (
     Outcome,
@@ -104,6 +105,7 @@ class Together:
         return "\n".join(lines)
 
 
+@processes()
 def fine_tune_together(
     source: str | Path,
     tasks: Mapping[str, Examples],
@@ -147,7 +149,7 @@ def fine_tune_together(
     own_loop = stepped(loop, settings, total)
     resolved = resolved_settings(source, parts, settings, own_loop, seed)
     resolved |= {"temperature": together.temperature}
-    run = RunFolder(folder, resolved)
+    run = first_then_others(lambda: RunFolder(folder, resolved))
     begun = time.perf_counter()
     trunk.model = prepared(trunk.model.to(device()), settings, seed)
     jobs = [

@@ -103,6 +103,10 @@ class Reading:
             + nn.functional.cross_entropy(logits[..., 1], target[:, 1])
         ) / 2
 
+    def terms(self, batch: Batch) -> float:
+        """See `Kind`."""
+        return len(batch.rows)
+
     def scores(self, head: nn.Module, hidden: Tensor, batch: Batch) -> list[Scores]:
         """See `Kind`: (T, 2) each."""
         logits = self._allowed(head(hidden, batch).float(), batch).cpu().numpy()

@@ -23,6 +23,7 @@ from torch import nn
 from speaq.core.errors import ModelError
 from speaq.core.files import replacing_folder
 from speaq.models.packages import quiet_transformers
+from speaq.training.distributed import rank, wait
 from speaq.training.supervised.batches import Row
 from speaq.training.supervised.card import card
 from speaq.training.supervised.classifying import Classifying
@@ -112,12 +113,14 @@ def save(tuned: Tuned, folder: Path | str, probe: Sequence[Row] = ()) -> bool:
         "tasks": {name: skill.kind.facts() for name, skill in tuned.skills.items()},
     }
     text = json.dumps(_plain(facts), ensure_ascii=False, indent=2, allow_nan=False)
-    with quiet_transformers(), replacing_folder(folder) as temporary:
-        holder.save_pretrained(temporary)
-        trunk.tokenizer.save_pretrained(temporary)
-        save_file(tensors, temporary / HEADS)
-        (temporary / FACTS).write_text(text + "\n", encoding="utf-8")
-        (temporary / CARD).write_text(card(facts, folder.name), encoding="utf-8")
+    if rank() == 0:
+        with quiet_transformers(), replacing_folder(folder) as temporary:
+            holder.save_pretrained(temporary)
+            trunk.tokenizer.save_pretrained(temporary)
+            save_file(tensors, temporary / HEADS)
+            (temporary / FACTS).write_text(text + "\n", encoding="utf-8")
+            (temporary / CARD).write_text(card(facts, folder.name), encoding="utf-8")
+    wait()
     return ordinary is not None
 
 

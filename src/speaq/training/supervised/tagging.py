@@ -115,6 +115,12 @@ class Tagging:
             label_smoothing=self.smoothing,
         )
 
+    def terms(self, batch: Batch) -> float:
+        """See `Kind`."""
+        if self.crf or not self.weights:
+            return float(batch.place_mask.sum())
+        return float(sum(self.weights[int(tag)] for row in batch.rows for tag in row.target))
+
     def scores(self, head: nn.Module, hidden: Tensor, batch: Batch) -> list[Scores]:
         """See `Kind`: (P,) the likeliest tags that IOB2 allows in this order."""
         logits = head(hidden, batch)

@@ -4,9 +4,11 @@ A decoder reads a conversation through its own chat template and learns every me
 assistant; an encoder–decoder model reads one source and learns the one text that answers it.
 """
 
+import copy
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -27,10 +29,13 @@ from speaq.models.sources import load
 from speaq.models.vocabulary import weighted_logprobs
 from speaq.training.batch import Batch, collate
 from speaq.training.curves import plot_curves
+from speaq.training.descent import TERMS, Descent
+from speaq.training.distributed import first_then_others, parallel, processes, rank, wait
 from speaq.training.encoding import Encoded, encode_episodes
 from speaq.training.floors.compare import FloorRow, beside, floors_of
-from speaq.training.loop import LoopSettings, train
+from speaq.training.loop import LoopSettings, adamw, train
 from speaq.training.memory import memory_errors
+from speaq.training.sharing import Inside, quiet, refill, shared
 from speaq.training.supervised.batches import Buckets, by_length
 from speaq.training.supervised.examples import Dialogue
 from speaq.training.supervised.labels import require_examples
@@ -63,6 +68,7 @@ class Written:
     seconds: float = 0.0
 
 
+@processes()
 def fine_tune_writer(
     source: str | Path | LanguageModel,
     examples: Examples,
@@ -99,7 +105,7 @@ def fine_tune_writer(
     loop = loop or default_loop(settings.strategy, writes=True, fresh=is_fresh(name))
     loop = stepped(loop, settings, len(parts.training))
     resolved = resolved_settings(name, {"": parts}, settings, loop, seed)
-    run = RunFolder(folder, resolved)
+    run = first_then_others(lambda: RunFolder(folder, resolved))
     begun = time.perf_counter()
     training, validation = (
         encoded_dialogues(model, cast(Sequence[Dialogue], part), settings.max_tokens, where, notes)
@@ -112,9 +118,11 @@ def fine_tune_writer(
         f"batch_size = {half} or half of max_tokens needs half of it",
         f"batch_size = {half} 或将 max_tokens 减半，所需内存减半",
     ):
-        train(learner, learner.replay, loop, run, seed, enough=learner.enough)
-    plot_curves(run)
-    learner.best.restore(learner.changing)
+        descent = Descent(adamw(learner, loop), synchronise=learner.synchronise)
+        train(learner, learner.replay, loop, run, seed, descent=descent, enough=learner.enough)
+    if rank() == 0:
+        plot_curves(run)
+    learner.restore_best()
     seconds = time.perf_counter() - begun
     model.causal = merged(model.causal)
     decoding = decoding or Decoding(temperature=0, max_new_tokens=128)
@@ -128,11 +136,13 @@ def fine_tune_writer(
     model.origin = Origin(name, fingerprint(model.causal), (*model.origin.history, step))
     flat = {f"{where} {key}": value for where, own in metrics.items() for key, value in own.items()}
     model.facts = {**model.facts, "metrics": flat, "notes": notes}
-    if floor:
+    if floor and rank() == 0:
         measured = metrics["test" if parts.test else "validation"]
         neural = FloorRow("neural", "chrf", measured["chrf"], seconds, measured)
         model.facts["floor"] = beside(neural, floors_of(parts, seed=seed))
-    save(model, run.path / "model")
+    if rank() == 0:
+        save(model, run.path / "model")
+    wait()
     return Written(model, run.path / "model", metrics, notes, seconds)
 
 
@@ -211,6 +221,10 @@ class Writer:
         self.replay = Buckets([[_length(each) for each in training]], seed, loop.steps)
         self.every = max(1, round(-(-len(training) // loop.batch_size) / settings.validations))
         plain = cast(nn.Module, model.causal)
+        everything = Inside({"model": plain})
+        # What is in parts cannot be saved or asked; the whole one is filled at the end.
+        self._whole = copy.deepcopy(everything) if parallel() == "fsdp" else None
+        self.inside, self.synchronise = shared(everything, parallel(), unused=True)
         self.changing = [weight for weight in plain.parameters() if weight.requires_grad]
         self.best = Best(self.changing)
         self.half = batch_dtype() == torch.bfloat16
@@ -231,8 +245,8 @@ class Writer:
         batch = self._batch([self.training[index] for index in indices])
         where = batch.tokens.device.type
         with torch.autocast(where, torch.bfloat16, enabled=self.half):
-            found = answer_loss(self.model, batch, self.smoothing)
-        return found, {"terms": batch.action_mask.sum()}
+            found: Tensor = self.inside(lambda: answer_loss(self.model, batch, self.smoothing))
+        return found, {TERMS: batch.action_mask.sum()}
 
     def _batch(self, encoded: Sequence[Encoded]) -> Batch:
         members = torch.ones(1, len(encoded), dtype=torch.bool)
@@ -244,7 +258,8 @@ class Writer:
             return
         loss = self.validated()
         self.best.heard(-loss, loss, step, self.changing)
-        self.run.log(step, {"validation loss": loss})
+        if rank() == 0:
+            self.run.log(step, {"validation loss": loss})
 
     @torch.no_grad()
     def validated(self) -> float:
@@ -254,13 +269,21 @@ class Writer:
         for chosen in by_length([_length(each) for each in self.validation], _ROWS):
             batch = self._batch([self.validation[index] for index in chosen])
             count = float(batch.action_mask.sum())
-            total += float(answer_loss(self.model, batch, 0.0)) * count
+            loss = quiet(self.inside)(partial(answer_loss, self.model, batch, 0.0))
+            total += float(loss) * count
             tokens += count
         return total / tokens
 
     def enough(self) -> bool:
         """Whether too many validations in a row brought nothing better."""
         return bool(self.patience) and int(self.best.waited) >= self.patience
+
+    def restore_best(self) -> None:
+        """Put back the weights of the best validation, and a whole model in place of its parts."""
+        self.best.restore(self.changing)
+        if self._whole is not None:
+            refill(self._whole, quiet(self.inside))
+            self.model.causal = cast(Any, self._whole.held["model"].to(device()))
 
 
 def _length(encoded: Encoded) -> int:

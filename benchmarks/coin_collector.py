@@ -1,11 +1,13 @@
 """Does Q-learning learn to find the coin from a log of players who mostly blundered about?
 
     python benchmarks/coin_collector.py --seeds 0 1 2 3 4 --json FILE
+    python benchmarks/coin_collector.py --seeds 0 --houses 200 --episodes 2000 --pretrain 800 \
+        --steps 1500
 
 TextWorld's coin collector (`pip install "speaq[textworld]"`), medium mode: a chain of `length`
 rooms with a dead end beside each, and 4 · `length` commands to find and take the coin. The log
-holds 40 houses, in which a solver said 15 % of the commands and chance the others. One model is
-trained from scratch to foresee the log's transcripts (see `transcripts.py`); each method begins
+holds `houses` houses, in which a solver said 15 % of the commands and chance the others. One model
+is trained from scratch to foresee the log's transcripts (see `transcripts.py`); each method begins
 with it. What comes of it plays `samples` games in each of those houses (split `train`) and in each
 of 20 that no method ever saw (`test`). Houses are the same for all seeds; log, weights and draws
 are not.
@@ -14,6 +16,12 @@ are not.
     bc, filtered-bc      cloning of all episodes, or of the best fifth (all that found the coin)
     ... greedy           the same, always the likeliest word
     dqn                  double Q-learning on the same log, guided decoding at temperature 1
+    dqn greedy           the same, always the likeliest word
+    dqn after cloning    double Q-learning that begins with what filtered cloning made
+
+More houses are what unseen ones need: from 40 of them greedy filtered cloning solves 0.80 of
+those, from 200 0.90, with 2,000 games and 800 steps on transcripts (one seed); `dqn` 0.66 and, with
+three steps ahead and 1,500 steps, 0.80. ILQL (0.68) and Monte Carlo values (0.58) did worse.
 
 `solved` is the share of games in which the coin was taken, `commands` how many were said.
 Every game can be solved, so the optimum is 1.
@@ -47,8 +55,16 @@ from speaq.training.loop import LoopSettings
 OPTIONS: dict[str, dict[str, Any]] = {
     "bc": {},
     "filtered-bc": {"top": 0.2},
-    "dqn": {"cql": 0.1, "cql_states": 0, "target_every": 1, "target_rate": 0.1},
+    "dqn": {
+        "cql": 0.1,
+        "cql_states": 0,
+        "target_every": 1,
+        "target_rate": 0.1,
+        "steps": 3,
+        "huber": 0.0,
+    },
 }
+AFTER = "dqn after cloning"
 REWARD = 3.0
 """Times the coin's; at 10 errors of Q spoil the trunk they share with the policy."""
 LOOP = LoopSettings(
@@ -63,10 +79,13 @@ def main() -> None:
     arguments = parser(__doc__)
     arguments.set_defaults(seeds=[0, 1, 2, 3, 4])
     arguments.add_argument("--length", type=int, default=3)
+    arguments.add_argument("--houses", type=int, default=40)
+    arguments.add_argument("--methods", nargs="+", default=[*OPTIONS, AFTER])
     arguments.add_argument("--episodes", type=int, default=1000)
     arguments.add_argument("--pretrain", type=int, default=250, help="steps on transcripts")
     arguments.add_argument("--steps", type=int, default=250, help="of each method")
     arguments.add_argument("--betas", type=float, nargs="+", default=[8.0, 32.0, 128.0])
+    arguments.add_argument("--support", type=float, default=0.05, help="of guided words")
     arguments.add_argument("--samples", type=int, default=2)
     arguments.add_argument("--cache", type=Path, help="keeps the games between runs")
     chosen = arguments.parse_args()
@@ -84,18 +103,30 @@ def main() -> None:
 def measure(seed: int, place: Path, chosen: argparse.Namespace) -> list[dict[str, Any]]:
     """All rows of one seed."""
     known = CoinCollector(
-        place, length=chosen.length, limit=4 * chosen.length, games=40, solver=0.15, seed=seed
+        place,
+        length=chosen.length,
+        limit=4 * chosen.length,
+        games=chosen.houses,
+        solver=0.15,
+        seed=seed,
     )
     unseen = replace(known, split="test", games=20)
     log = known.log(chosen.episodes)
     rows = [row(seed, "log", 0.0, "train", log)]
     model = known.model(seed)
-    start = trained(model, transcripts(model, log), "bc", chosen.pretrain, seed, lr=3e-3)
-    for method in OPTIONS:
-        model = trained(start, log, method, chosen.steps, seed)
-        tries = [(method, beta, SAMPLED) for beta in chosen.betas]
-        if model.head is None:
-            tries = [(method, 0.0, SAMPLED), (f"{method} greedy", 0.0, GREEDY)]
+    start = cloned = trained(model, transcripts(model, log), "bc", chosen.pretrain, seed, lr=3e-3)
+    for method in chosen.methods:
+        begin = cloned if method == AFTER else start
+        model = trained(begin, log, method.partition(" ")[0], chosen.steps, seed)
+        if method == "filtered-bc":
+            cloned = model
+        betas = chosen.betas if model.head is not None else [0.0]
+        decodings = (("", SAMPLED), (" greedy", GREEDY))
+        tries = [
+            (method + how, beta, replace(decoding, support=chosen.support if beta else 0.0))
+            for beta in betas
+            for how, decoding in decodings
+        ]
         for name, beta, decoding in tries:
             for house in (known, unseen):
                 numbers = range(house.games * chosen.samples)

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "src" / "speaq").rglob("*.py"))
-GROUPS = ("verbs", "algorithms", "environments", "rewards", "sources", "data")
+GROUPS = ("verbs", "algorithms", "environments", "rewards", "sources", "data", "translate")
 POINTS = [point for group in GROUPS for point in entry_points(group=f"speaq.{group}")]
 
 

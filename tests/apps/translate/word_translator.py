@@ -54,9 +54,9 @@ class WordTranslator:
         self.asked += texts
         made = []
         for text, begun in zip(texts, prefixes or [""] * len(texts), strict=True):
-            words = self.said(text).split()
-            forced = begun.split()
-            whole = " ".join([*forced, *words[len(forced) :]])
+            own, forced = self.said(text), begun.split()
+            whole = " ".join([*forced, *own.split()[len(forced) :]])
+            whole = own if own.startswith(begun) else whole
             others = [f"{whole} ({n})" for n in range(1, n_best)]
             made.append([self._hypothesis(text, each) for each in [whole, *others]])
         return made

@@ -39,6 +39,28 @@ def class_measures(found: Sequence[str], wanted: Sequence[str]) -> dict[str, flo
     }
 
 
+def directed_f1(found: Sequence[str], wanted: Sequence[str], other: str = "Other") -> float:
+    """Macro-F1 of relations with a direction, as the official scorer of SemEval-2010 task 8 has it.
+
+    Labels are `Kind(e1,e2)`, `Kind(e2,e1)` or `other`. A relation is right only in the right
+    direction, but counts are made over both of its directions together; `other` is no class of
+    its own, though what is taken for it or instead of it counts against the others.
+    """
+    kinds = sorted({label.partition("(")[0] for label in wanted} - {other})
+    pairs = [
+        (a, b, a.partition("(")[0], b.partition("(")[0]) for a, b in zip(found, wanted, strict=True)
+    ]
+    scores = [
+        f1(
+            sum(a == b and kind == one for a, b, kind, _ in pairs),
+            sum(kind == one for _, _, kind, _ in pairs),
+            sum(kind == one for _, _, _, kind in pairs),
+        )
+        for one in kinds
+    ]
+    return float(np.mean(scores)) if scores else 0.0
+
+
 def per_class(found: Sequence[str], wanted: Sequence[str]) -> dict[str, dict[str, float]]:
     """Precision, recall and F1 of each class that is wanted, and how often it is."""
     both = Counter(a for a, b in zip(found, wanted, strict=True) if a == b)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from speaq.apps.translate.languages import detected, plain
 from speaq.core.errors import DataError, SettingsError
+from speaq.core.seeds import generator
 from speaq.text.cleaning import CleaningSettings, clean
 from speaq.text.doctor.findings import DoctorSettings
 from speaq.text.doctor.pairs import check_parallel
@@ -38,6 +39,7 @@ def read_pairs(
     *,
     source: str = "",
     target: str = "",
+    every_row: bool = False,
     tell: Callable[[str, str], None] | None = None,
 ) -> list[Pair]:
     """The pairs of TSV, TMX, CSV, JSON or Parquet files, or of texts and their translations.
@@ -46,6 +48,8 @@ def read_pairs(
         files: a text and its translation (`train.de train.en`) are recognised by their names.
         source: the code of the source language, where files and names do not say it.
         target: the code of the target language, likewise.
+        every_row: nothing is left out or cleaned but for space around it, as where a known set is
+            measured.
         tell: hears, in English and Chinese, what was left out.
 
     Raises:
@@ -60,13 +64,18 @@ def read_pairs(
                 "应为句子及其译文（两列、TMX，或 train.de train.en 这样的两个文件）。",
                 file=data.name,
             )
-        found += _pairs(data, source, target, tell)
+        if every_row:
+            rows = [each for each in data.examples if isinstance(each, Parallel)]
+            kept = [(each.source.strip(), each.target.strip()) for each in rows]
+        else:
+            kept = _kept(data, tell)
+        languages = _languages(data, kept, source, target)
+        found += [Pair(one, other, languages) for one, other in kept]
     return found
 
 
-def _pairs(
-    data: DataFile, source: str, target: str, tell: Callable[[str, str], None] | None
-) -> list[Pair]:
+def _kept(data: DataFile, tell: Callable[[str, str], None] | None) -> list[tuple[str, str]]:
+    """What is worth learning from, clean."""
     if data.faults and data.layout.format == "parallel":
         raise data.faults[0]
     cleaned = [
@@ -93,8 +102,7 @@ def _pairs(
         )
     if not kept:
         raise DataError("the file holds no pairs.", "文件中没有句对。", file=data.name)
-    languages = _languages(data, list(kept), source, target)
-    return [Pair(one, other, languages) for one, other in kept]
+    return list(kept)
 
 
 def _languages(
@@ -128,3 +136,16 @@ def apart(training: Sequence[Pair], *held: Sequence[Pair]) -> list[Pair]:
     """The training pairs whose source is in none of the held-out parts."""
     known = {(pair.source, pair.languages) for part in held for pair in part}
     return [pair for pair in training if (pair.source, pair.languages) not in known]
+
+
+_SHARE, _MOST = 20, 1000
+
+
+def divided(pairs: Sequence[Pair], seed: int) -> tuple[list[Pair], list[Pair]]:
+    """The pairs to learn from, and a twentieth of the sources, at most 1,000, to validate on."""
+    sources = list(dict.fromkeys(pair.source for pair in pairs))
+    count = min(_MOST, max(1, len(sources) // _SHARE))
+    drawn = generator(seed, "translation", "validation").permutation(len(sources))[:count]
+    held = {sources[place] for place in drawn.tolist()}
+    validation = [pair for pair in pairs if pair.source in held]
+    return [pair for pair in pairs if pair.source not in held], validation

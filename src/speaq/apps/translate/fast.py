@@ -184,3 +184,11 @@ def _convert(source: Path, folder: Path, precision: Precision) -> None:
             ) from error
         finally:
             module._MODEL_LOADERS["M2M100Config"] = loader
+    # A token that the tokenizer does not name is written as null, and refused when it is read.
+    file = folder / "config.json"
+    written = json.loads(file.read_text(encoding="utf-8"))
+    named = {
+        key: written["eos_token"] if value is None and key.endswith("_token") else value
+        for key, value in written.items()
+    }
+    file.write_text(json.dumps(named, indent=2) + "\n", encoding="utf-8")

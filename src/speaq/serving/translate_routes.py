@@ -9,6 +9,7 @@ body without one is never read.
 import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import wraps
 from pathlib import PurePath
 from typing import Any, Literal
@@ -70,12 +71,7 @@ def router(counter: Counter) -> APIRouter:
     async def translate_file(request: Request) -> Any:
         """Translate a file; the answer says where the translated one is."""
         fields = await _fields(request)
-        held = fields.get("file")
-        if not isinstance(held, UploadFile) or not held.filename:
-            raise _missing("file")
-        name = await run_in_threadpool(
-            desk.translate_file, fields, await held.read(), PurePath(held.filename).name
-        )
+        name = await run_in_threadpool(desk.translate_file, fields)
         return {"translatedFileUrl": str(request.url_for("download_file", name=name))}
 
     @routes.get("/download_file/{name}", name="download_file", response_model=None)
@@ -118,12 +114,10 @@ async def _fields(request: Request) -> dict[str, Any]:
     kind = request.headers.get("content-type", "")
     found: dict[str, Any] = dict(request.query_params)
     if kind.startswith(("application/x-www-form-urlencoded", "multipart/form-data")):
-        form = await request.form()
-        found |= {
-            name: values[0] if len(values) == 1 else values
-            for name in form
-            if (values := form.getlist(name))
-        }
+        async with request.form() as form:
+            for name in form:
+                values = [await _value(value) for value in form.getlist(name)]
+                found[name] = values[0] if len(values) == 1 else values
     elif await request.body():
         try:
             held = await request.json()
@@ -133,6 +127,20 @@ async def _fields(request: Request) -> dict[str, Any]:
             raise refuse(400, "expected an object in JSON.", "应为 JSON 对象。")
         found |= held
     return found
+
+
+async def _value(value: UploadFile | str) -> "_File | str":
+    if isinstance(value, str):
+        return value
+    return _File(PurePath(value.filename or "").name, await value.read())
+
+
+@dataclass(frozen=True)
+class _File:
+    """A file that was sent."""
+
+    name: str
+    data: bytes
 
 
 class _Desk:
@@ -213,10 +221,12 @@ class _Desk:
         self._counter.judge(answer_id, better, kind="correction")
         return {"success": True}
 
-    def translate_file(self, fields: Mapping[str, Any], data: bytes, name: str) -> str:
-        if not fields.get("target"):
-            raise _missing("target")
-        document = read_document(data, name)
+    def translate_file(self, fields: Mapping[str, Any]) -> str:
+        sent = fields.get("file")
+        if not isinstance(sent, _File) or not sent.name:
+            raise _missing("file")
+        name = sent.name
+        document = read_document(sent.data, name)
         fields = {**fields, "format": "text"}
         whole = "\n".join(document.texts) or " "
         first = _request(fields, whole)

@@ -1,7 +1,7 @@
 """The translation of a text while it is typed: what is certain stays, the rest may still change."""
 
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from speaq.apps.translate.application import Translate, TranslateRequest
 from speaq.apps.translate.languages import UNSPACED, plain
@@ -24,12 +24,12 @@ class Shown:
     """What may follow; the next word may change it."""
 
 
-@dataclass
 class Typing:
     """One text on its way; a visitor's own."""
 
-    session: Session | None = None
-    known: OrderedDict[tuple[str, str, str], str] = field(default_factory=OrderedDict)
+    def __init__(self) -> None:
+        self.session: Session | None = None
+        self.known: OrderedDict[tuple[str, str, str], str] = OrderedDict()
 
     def shown(self, application: Translate, request: TranslateRequest) -> Shown:
         """The translation of the text so far.

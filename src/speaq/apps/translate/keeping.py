@@ -44,15 +44,24 @@ def translate_keeping(direction: Direction, text: str, spans: Sequence[Span]) ->
         spans: of it, in order, none within another.
     """
     first, last = _ends(text, spans)
-    before, core, after = text[:first], text[first:last], text[last:]
+    core = text[first:last]
+    before = _verbatim(text[:first], [span for span in spans if span.end <= first])
+    after = _verbatim(
+        text[last:],
+        [
+            Span(span.start - last, span.end - last, span.text, span.kind)
+            for span in spans
+            if span.start >= last
+        ],
+    )
     inner = [
         Span(each.start - first, each.end - first, each.text, each.kind)
         for each in spans
         if each.start >= first and each.end <= last
     ]
     if not translatable("".join(_between(core, inner))):
-        return Kept(text, 1.0, True)
-    if not inner:
+        made = Kept(_verbatim(core, inner), 1.0, True)
+    elif not inner:
         [[best]] = direction.best([core])
         made = Kept(best.text, confidence(best), True)
     else:
@@ -62,6 +71,10 @@ def translate_keeping(direction: Direction, text: str, spans: Sequence[Span]) ->
             or _in_pieces(direction, core, inner)
         )
     return Kept(before + made.text + after, made.confidence, made.whole)
+
+
+def _verbatim(text: str, spans: Sequence[Span]) -> str:
+    return "".join(p if isinstance(p, str) else p.text for p in around(text, spans))
 
 
 def _ends(text: str, spans: Sequence[Span]) -> tuple[int, int]:

@@ -1,5 +1,6 @@
 """Translation on the page: while one types, with terms, warnings, alternatives, and files."""
 
+import atexit
 import html
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -72,6 +73,8 @@ class TranslatePanel:
         self._counter = counter
         self._application = application
         self._folder = tempfile.TemporaryDirectory(prefix="speaq-translate-")
+        # The page lives as long as the process; what was translated is not left behind.
+        atexit.register(self._folder.cleanup)
 
     def title(self, language: str) -> str:
         """See `Panel`."""
@@ -80,7 +83,7 @@ class TranslatePanel:
     def lay_out(self, language: Any, spoken: str) -> None:
         """See `Panel`."""
         words = _WORDS[spoken]
-        self._answer_id, self._typing = gr.State(""), gr.State(Typing)
+        self._answer_id, self._typing = gr.State(""), gr.State(Typing())
         with gr.Row():
             self._source = gr.Dropdown(
                 self._sources(spoken), value="auto", label=words["source"], min_width=140

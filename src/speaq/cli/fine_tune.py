@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from speaq.training.supervised.writing import Written
 
 ABOUT = (
-    "Fine-tune a model for classification, pairs, relations, tagging, reading, or writing "
+    "Fine-tune a model for classification, pairs, relations, tagging, parsing, reading, or writing "
     "(replies, instructions, translations). Several tasks on one trunk: name=FILE name=FILE. The "
     "same command on the same folder continues an interrupted run; under torchrun --no-python it "
     "uses all processes. --config FILE reads these settings from YAML; the command line wins.",
-    "微调模型：分类、句对、关系、标注、阅读理解，或写作（回复、指令、翻译）。"
+    "微调模型：分类、句对、关系、标注、句法分析、阅读理解，或写作（回复、指令、翻译）。"
     "多任务共用一个主干：名称=文件 名称=文件。对同一目录再次运行同一命令即可继续中断的运行；"
     "用 torchrun --no-python 启动时使用全部进程。"
     "--config 文件 从 YAML 读取设置；命令行优先。",

@@ -11,6 +11,7 @@ from speaq.core.language import say
 _PIPELINES = {
     "classification": "text-classification",
     "tagging": "token-classification",
+    "parsing": "token-classification",
     "reading": "question-answering",
     "writing": "text-generation",
 }

@@ -97,6 +97,18 @@ class Related:
 
 
 @dataclass(frozen=True, slots=True)
+class Parsed:
+    """A sentence's words, their parts of speech, and its tree; all but the words may be unknown."""
+
+    words: tuple[str, ...]
+    parts: tuple[str, ...] = ()
+    heads: tuple[int, ...] = ()
+    """Each word's head, counted from 1; 0: the root."""
+    relations: tuple[str, ...] = ()
+    row: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Dialogue:
     """Messages; every one of the assistant's is an answer to learn to write."""
 
@@ -128,4 +140,4 @@ def written(source: str, answer: str, row: int = 0) -> Dialogue:
     return Dialogue((Message("user", source), Message("assistant", answer)), row)
 
 
-Example = Labelled | Tagged | Question | Related | Dialogue
+Example = Labelled | Tagged | Question | Related | Parsed | Dialogue

@@ -17,6 +17,7 @@ from speaq.core.errors import DataError, SettingsError
 from speaq.models.chat import Message
 from speaq.text.files import data_files
 from speaq.text.files import examples as shapes
+from speaq.text.files.conllu import read_trees
 from speaq.text.files.layouts import Role
 from speaq.text.files.readers import Row, open_bytes, read_rows, suffix_of
 from speaq.text.tagging import Stretch, convert, encode
@@ -26,15 +27,25 @@ from speaq.training.supervised.examples import (
     Dialogue,
     Example,
     Labelled,
+    Parsed,
     Question,
     Related,
+    Span,
     Tagged,
     written,
 )
 from speaq.training.supervised.preparing import Examples
 
 Task = Literal[
-    "auto", "classification", "multi-label", "pairs", "relations", "tagging", "reading", "writing"
+    "auto",
+    "classification",
+    "multi-label",
+    "pairs",
+    "relations",
+    "tagging",
+    "parsing",
+    "reading",
+    "writing",
 ]
 _TYPES: dict[str, type] = {
     "classification": Labelled,
@@ -42,6 +53,7 @@ _TYPES: dict[str, type] = {
     "pairs": Labelled,
     "relations": Related,
     "tagging": Tagged,
+    "parsing": Parsed,
     "reading": Question,
     "writing": Dialogue,
 }
@@ -78,6 +90,12 @@ def read_training(
         DataError: no such file, an empty one, a bad row, or examples of another task.
     """
     files = [paths] if isinstance(paths, str | Path) else list(paths)
+    if task == "parsing":
+        return [
+            Parsed(each.words, each.parts, each.heads, each.relations, each.row)
+            for file in files
+            for each in read_trees(file)
+        ]
     made = _special(Path(files[0]), task) if len(files) == 1 else None
     if made is None:
         found = data_files.read_examples(*files, columns=columns)
@@ -241,15 +259,20 @@ def _as_example(example: shapes.Example, task: Task, row: int) -> Example | None
             )
 
 
+def pieces(text: str) -> list[Span]:
+    """The places of what is tagged in a text: words, marks, and single Chinese characters."""
+    return [match.span() for match in _PIECE.finditer(text)]
+
+
 def tagged_spans(example: shapes.Spans) -> Tagged:
     """Stretches of characters as tags of words, or of single Chinese characters.
 
     Raises:
         DataError: a stretch that begins or ends inside of a word, or crosses another.
     """
-    pieces = [match.span() for match in _PIECE.finditer(example.text)]
-    starts = {start: n for n, (start, _) in enumerate(pieces)}
-    ends = {end: n + 1 for n, (_, end) in enumerate(pieces)}
+    places = pieces(example.text)
+    starts = {start: n for n, (start, _) in enumerate(places)}
+    ends = {end: n + 1 for n, (_, end) in enumerate(places)}
     found: list[Stretch] = []
     for span in sorted(example.spans, key=lambda each: (each.start, -each.end)):
         if span.start not in starts or span.end not in ends:
@@ -264,7 +287,7 @@ def tagged_spans(example: shapes.Spans) -> Tagged:
         # Of stretches inside of each other the longest is kept.
         if not found or first >= found[-1].end:
             found.append(Stretch(first, last, span.label))
-    words = tuple(example.text[start:end] for start, end in pieces)
+    words = tuple(example.text[start:end] for start, end in places)
     return Tagged(words, tuple(encode(found, len(words))), example.place.row)
 
 

@@ -25,6 +25,7 @@ from speaq.training.supervised.classifying import Classifying, classifying
 from speaq.training.supervised.examples import (
     Dialogue,
     Labelled,
+    Parsed,
     Question,
     Related,
     Tagged,
@@ -34,6 +35,7 @@ from speaq.training.supervised.hidden_states import HiddenStates, compute, fits
 from speaq.training.supervised.kinds import Kind, Scores
 from speaq.training.supervised.labels import require_known
 from speaq.training.supervised.learner import Job, Learner, scores
+from speaq.training.supervised.parsing import parsing
 from speaq.training.supervised.preparing import (
     Examples,
     labels_in,
@@ -171,6 +173,8 @@ def kind_for(
         tags = tagging(cast(Sequence[Tagged], examples.training), settings)
         _require_known(tags, examples)
         return tags
+    if isinstance(first, Parsed):
+        return parsing(cast(Sequence[Parsed], examples.training), settings)
     if isinstance(first, Question):
         return reading(cast(Sequence[Question], examples.training), settings)
     if isinstance(first, Dialogue):

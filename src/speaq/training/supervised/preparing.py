@@ -16,6 +16,7 @@ from speaq.training.supervised.examples import (
     Dialogue,
     Example,
     Labelled,
+    Parsed,
     Question,
     Related,
     Tagged,
@@ -80,7 +81,7 @@ def texts_of(example: Example) -> list[str]:
     match example:
         case Labelled(text=text, second=second):
             return [text] if second is None else [text, second]
-        case Tagged(words=words):
+        case Tagged(words=words) | Parsed(words=words):
             return [" ".join(words)]
         case Question(question=question, context=context):
             return [question, context]

@@ -31,12 +31,18 @@ from speaq.training.supervised.examples import Example
 from speaq.training.supervised.kinds import Kind
 from speaq.training.supervised.learner import scores
 from speaq.training.supervised.ordinary import as_ordinary
+from speaq.training.supervised.parsing import Parsing
 from speaq.training.supervised.reading import Reading
 from speaq.training.supervised.tagging import Tagging
 from speaq.training.supervised.trunk import Trunk, open_trunk
 
 FACTS, HEADS, CARD = "speaq.json", "heads.safetensors", "README.md"
-_KINDS: dict[str, Any] = {"classification": Classifying, "tagging": Tagging, "reading": Reading}
+_KINDS: dict[str, Any] = {
+    "classification": Classifying,
+    "tagging": Tagging,
+    "reading": Reading,
+    "parsing": Parsing,
+}
 
 
 @dataclass
@@ -161,7 +167,7 @@ def open_tuned(folder: Path | str) -> Tuned:
 def kind_of(said: Mapping[str, Any]) -> Kind:
     """The kind that `Kind.facts` described."""
     given = {name: value for name, value in said.items() if name != "kind"}
-    for name in ("labels", "weights"):
+    for name in ("labels", "weights", "parts"):
         if name in given:
             given[name] = tuple(given[name])
     made: Kind = _KINDS[said["kind"]](**given)

@@ -78,6 +78,37 @@ def credit(
     return told
 
 
+@torch.inference_mode()
+def places_of(
+    model: LanguageModel,
+    prefix: Sequence[int],
+    reply: Sequence[int],
+    beta: float,
+    alternatives: int,
+) -> tuple[Place, ...]:
+    """What the whole value head makes of each token of one reply, from one forward pass.
+
+    Args:
+        model: with a value head.
+        prefix: at least one token.
+        reply: K tokens.
+        beta: of the guided probabilities.
+        alternatives: how many other tokens to tell for each place.
+    """
+    source, before = model.context(prefix)
+    device = model.output_table.device
+    states = model.hidden_states(
+        torch.tensor([[*before, *reply]], device=device),
+        source=torch.tensor([source], dtype=torch.long, device=device),
+    )[0, len(before) - 1 : -1]
+    places = []
+    for k, text in enumerate(_spelled(model, reply)):
+        state = states[k : k + 1].float()
+        said, *others = _choices(model, state, reply[k], None, beta, alternatives)
+        places.append(Place(text, said, tuple(others)))
+    return tuple(places)
+
+
 def _spelled(model: LanguageModel, tokens: Sequence[int]) -> list[str]:
     """What each token adds to the text."""
     told, done = [], ""
@@ -91,7 +122,12 @@ def _spelled(model: LanguageModel, tokens: Sequence[int]) -> list[str]:
 
 
 def _choices(
-    model: LanguageModel, state: Tensor, token: int, judge: Tensor, beta: float, alternatives: int
+    model: LanguageModel,
+    state: Tensor,
+    token: int,
+    judge: Tensor | None,
+    beta: float,
+    alternatives: int,
 ) -> list[Choice]:
     """The token taken in a state (1, D), and the best others after it."""
     logits = model.output_layer(state.to(model.output_table.dtype)).float()

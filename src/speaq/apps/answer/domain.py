@@ -91,7 +91,7 @@ class Domain:
         if not found:
             return None
         spans = self.reader.spans(question, found)
-        asked = len(set(terms().of(question)))
+        asked = len(terms().asked(question))
 
         def signs(place: int) -> tuple[float, ...]:
             return deciding.signs_of(place, found, spans, asked)

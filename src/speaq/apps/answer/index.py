@@ -246,14 +246,22 @@ class Index:
 
     def weights(self, asked: Iterable[str]) -> dict[str, float]:
         """The inverse document frequency of terms; those that no passage holds are left out."""
+        frequencies = self.frequencies(asked)
+        return {
+            term: math.log1p((self.count - held + 0.5) / (held + 0.5))
+            for term, held in frequencies.items()
+            if held
+        }
+
+    def frequencies(self, asked: Iterable[str]) -> dict[str, int]:
+        """How many passages hold each term."""
         made = {}
         for term in asked:
             held = 0
             for segment in self.segments:
                 places, _ = segment.postings(hashed(term))
                 held += int(segment.alive[places].sum()) if segment.gone else len(places)
-            if held:
-                made[term] = math.log1p((self.count - held + 0.5) / (held + 0.5))
+            made[term] = held
         return made
 
     def dense(self, vector: NDArray[np.float32], best: int) -> list[Scored]:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 Method = Literal["auto", "bm25", "dense", "fused"]
 _RANK = 60
 """What is added to a rank before its reciprocal is taken; as in the paper."""
+_FEW = 100
+"""In fewer passages than these, how often a term occurs says little of how rare it is."""
 _DEEP = 100
 """Passages of each method that are fused."""
 
@@ -119,10 +121,12 @@ class Search:
     def coverage(self, question: str) -> Callable[[Passage], float]:
         """What share of the question's terms a passage holds. Terms that no passage holds count
         as the rarest: they are what the documents do not know."""
-        asked = set(terms().of(question))
-        known = self.index.weights(asked)
-        rarest = float(np.log1p(self.index.count + 0.5) + np.log(2))
-        weights = {term: known.get(term, rarest) for term in asked}
+        asked = terms().asked(question)
+        size = max(self.index.count, _FEW)
+        weights = {
+            term: float(np.log1p(size / max(held, 0.5)))
+            for term, held in self.index.frequencies(asked).items()
+        }
         whole = sum(weights.values())
 
         def share(passage: Passage) -> float:

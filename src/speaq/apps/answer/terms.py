@@ -14,6 +14,10 @@ from speaq.text.units import HAN
 
 _RUN = re.compile(rf"[{HAN}]+|[^\W_{HAN}]+(?:['’][^\W_{HAN}]+)*")
 _HAN = re.compile(f"[{HAN}]")
+_ASKING = re.compile(
+    "为什么|什么|怎么样|怎样|怎么|多少|多长|多久|多大|哪里|哪儿|哪个|哪些|哪|谁|几|吗|呢|如何|是否|请问"
+    "|[的是了在有和与及]"
+)
 
 
 class Terms:
@@ -30,6 +34,11 @@ class Terms:
         """The terms of a text in order, with repetitions."""
         found = self._cut(text, stop_words("en"))
         return found or self._cut(text, frozenset())
+
+    def asked(self, question: str) -> frozenset[str]:
+        """The terms of a question that an answer can be expected to hold: without the words that
+        only ask, where something else is left."""
+        return frozenset(self.of(_ASKING.sub(" ", question)) or self.of(question))
 
     def _cut(self, text: str, left_out: frozenset[str]) -> list[str]:
         found: list[str] = []

@@ -117,3 +117,23 @@ A12, A21, B12 = "A(e1,e2)", "A(e2,e1)", "B(e1,e2)"
 )  # fmt: skip
 def test_the_official_score_by_hand(found, wanted, score):
     assert directed_f1(found, wanted) == pytest.approx(score)
+
+
+def test_confidence_is_about_as_often_right_as_it_says():
+    draw = np.random.default_rng(0)
+
+    def noisy(count):
+        made = []
+        for _ in range(count):
+            label = int(draw.integers(3))
+            # A quarter of the words are those of another class.
+            said = label if draw.random() < 0.75 else int(draw.integers(3))
+            made.append(Labelled(f"{['red', 'green', 'blue'][said]} {draw.integers(50)}",
+                                 (f"c{label}",)))  # fmt: skip
+        return made
+
+    model = learn_linear(noisy(600), noisy(600))
+    test = noisy(1500)
+    sure = model.probabilities(test).max(1)
+    right = [a == b.labels for a, b in zip(model.answers(test), test, strict=True)]
+    assert sure.mean() == pytest.approx(np.mean(right), abs=0.05)

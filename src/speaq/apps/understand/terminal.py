@@ -69,7 +69,7 @@ def _wrapped(text: str, width: int) -> list[tuple[int, int]]:
             start, used, space = n + 1, 0, -1
             continue
         size = cell_len(_flat(character))
-        if used + size > width:
+        while used + size > width and n > start:
             cut = space + 1 if space >= start else n
             found.append((start, cut))
             start, space = cut, -1

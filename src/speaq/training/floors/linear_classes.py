@@ -52,6 +52,8 @@ class Linear:
     biases: NDArray[np.float32]
     vectors: PassageVectors | None = None
     temperature: float = 1.0
+    shift: float = 0.0
+    """Beside the temperature; see `probabilities`."""
     threshold: float = 0.5
     """Where several labels may hold, the probability from which one is given."""
 
@@ -61,9 +63,13 @@ class Linear:
         return np.asarray(matrix @ self.weights + self.biases, np.float32)
 
     def probabilities(self, examples: Sequence[Readable]) -> NDArray[np.float64]:
-        """(N, C): they sum to 1, or each is a yes or no where several labels may hold."""
-        scaled = np.asarray(self.margins(examples), np.float64) / self.temperature
-        return 1 / (1 + np.exp(-scaled)) if self.several else np.exp(log_softmax(scaled))
+        """(N, C): they sum to 1, or each is a yes or no where several labels may hold.
+
+        Each class's margin becomes a probability of its own, sigmoid(margin / temperature + shift)
+        (Platt 1999), and these are divided by their sum: machines that were learnt one against the
+        rest are less sure than a softmax of their margins says.
+        """
+        return _probable(self.margins(examples), self.temperature, self.shift, self.several)
 
     def answers(self, examples: Sequence[Readable]) -> list[tuple[str, ...]]:
         """The likeliest label of each example, or those above the threshold."""
@@ -84,6 +90,7 @@ class Linear:
             "relations": self.relations,
             "chinese": self.chinese,
             "temperature": self.temperature,
+            "shift": self.shift,
             "threshold": self.threshold,
             "grams": [[str(n) for n in tool.get_feature_names_out()] for tool in self.tools],
             "vectors": None
@@ -138,6 +145,7 @@ def open_linear(file: Path) -> Linear:
         biases,
         PassageVectors(**named) if named else None,
         float(facts["temperature"]),
+        float(facts["shift"]),
         float(facts["threshold"]),
     )
 
@@ -179,7 +187,7 @@ def learn_linear(
     cost = max(tried, key=lambda each: _quality(tried[each], validation))
     best = _calibrated(tried[cost], validation)
     both = frame.learnt([*training, *validation], [cost])[cost]
-    return replace(both, temperature=best.temperature, threshold=best.threshold)
+    return replace(both, temperature=best.temperature, shift=best.shift, threshold=best.threshold)
 
 
 def _require(method: str, training: Sequence[Readable], several: bool, encoder: str) -> None:
@@ -309,6 +317,28 @@ def _against_rest(
     return own, float(machine.intercept_[0])
 
 
+def _probable(
+    margins: NDArray[np.float32], temperature: float, shift: float, several: bool
+) -> NDArray[np.float64]:
+    logs = -np.logaddexp(0, -(np.asarray(margins, np.float64) / temperature + shift))
+    return np.exp(logs) if several else np.exp(log_softmax(logs))
+
+
+def _platt(margins: NDArray[np.float32], wanted: Sequence[int]) -> tuple[float, float]:
+    """The temperature and the shift of least negative log-likelihood: margins (N, C)."""
+    rows = np.arange(len(margins))
+
+    def cost(tried: NDArray[np.float64]) -> float:
+        found = _probable(margins, float(np.exp(tried[0])), float(tried[1]), several=False)
+        return float(-np.log(found[rows, list(wanted)] + 1e-12).mean())
+
+    start = np.array([np.log(fit_temperature(margins, wanted)), 0.0])
+    bounds = [(np.log(0.02), np.log(50.0)), (-6.0, 6.0)]
+    minimize = classic("scipy.optimize").minimize
+    found = minimize(cost, start, method="Nelder-Mead", bounds=bounds).x
+    return float(np.exp(found[0])), float(found[1])
+
+
 def _quality(model: Linear, examples: Sequence[Readable]) -> float:
     found, wanted = model.answers(examples), [wanted_labels(each) for each in examples]
     if model.several:
@@ -322,7 +352,8 @@ def _calibrated(model: Linear, examples: Sequence[Readable]) -> Linear:
     if not model.several:
         known = [n for n, each in enumerate(wanted) if each[0] in model.labels]
         right = [model.labels.index(wanted[n][0]) for n in known]
-        return replace(model, temperature=fit_temperature(margins[known], right))
+        temperature, shift = _platt(margins[known], right)
+        return replace(model, temperature=temperature, shift=shift)
     flat = margins.ravel()
     pairs = np.stack([np.zeros_like(flat), flat], 1)
     held = [int(name in each) for each in wanted for name in model.labels]

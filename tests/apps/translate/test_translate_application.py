@@ -1,5 +1,8 @@
 """The application as a whole, on a translator that knows a few words."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import pytest
 from word_translator import WordTranslator
 
@@ -150,6 +153,7 @@ _ODD = {
     "space": " \n\t ",
     "long": "ein roter Hund und " * 270,
     "unbroken": "x" * 5000,
+    "unbroken umlauts": "ä" * 5000,
     "wrong language": "これは日本語の文章です。",
     "mixed": "Hund 狗 собака كلب 😀 dog",
     "signs": "?!... --- §§§",
@@ -185,6 +189,20 @@ def test_nothing_to_translate_is_refused_and_so_are_wrong_fields(application: Tr
         answered(application, TranslateRequest("Hund", "de", "fr"))
     with pytest.raises(SettingsError):
         TranslateRequest("Hund", beam=0)
+
+
+def test_what_is_longer_than_the_model_reads_is_translated_in_halves() -> None:
+    class Short(WordTranslator):
+        def translate(self, texts: Sequence[str], **more: Any) -> Any:
+            if any(len(text) > 20 for text in texts):
+                raise DataError("too long", "过长")
+            return super().translate(texts, **more)
+
+    text = "ein Hund und ein Mann und zwei Hunde und ein Auto"
+    answer = answered(Translate(Short()), TranslateRequest(text, "de", "en"))
+    assert answer.text.lower() == "a dog and a man and two dogs and a car"
+    assert answer.episode.actions[0].token_ids is None
+    assert answered(Translate(Short()), TranslateRequest("ä" * 500, "de", "en")).text
 
 
 def test_repetitions_are_counted() -> None:

@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeVar
 from pypinyin import lazy_pinyin
 
 from speaq.apps.translate.dates import Moment, moments
-from speaq.apps.translate.names import Name, names, table
+from speaq.apps.translate.names import Name, foreign, names, table
 from speaq.apps.translate.numerals import Number, numbers
 from speaq.apps.translate.protection import Span, protected
 from speaq.text.units import HAN
@@ -26,7 +26,17 @@ _HAN = re.compile(f"[{HAN}]")
 _LATIN = re.compile(rf"[^\W\d_{HAN}]+(?:[-'’][^\W\d_{HAN}]+)*")
 _ALIKE = 0.7
 """Names written this much alike in two languages are the same, such as Italy and Italien."""
-_SOUNDS = ("bp", "dt", "gkqc", "jzsxcg", "lr", "fvwh", "m", "n", "wv", "y", "aeiouy")
+_CONSONANTS = re.compile(r"er$|^ao|^ou|th|sh|zh|ch|ph|qu|[bcdfghjklmnpqrstvwxz]|^[aeiouyäöü]")
+_SOUNDS = (
+    ("b", "p"),
+    ("d", "t"),
+    ("g", "k", "c", "q", "qu", "j", "x", "zh", "ch", "h"),
+    ("l", "r", "er"),
+    ("f", "ph", "v", "w"),
+    ("s", "sh", "th", "z"),
+    ("a", "e", "i", "y", "ä"),
+    ("o", "u", "ao", "ou", "ö", "ü"),
+)
 _WORDS = {
     "number": ("number", "数字"),
     "date": ("date or time", "日期或时间"),
@@ -195,11 +205,13 @@ def _answered(name: Name, ours: _Facts, theirs: _Facts) -> bool:
         }
         return any(form in theirs.text for form in forms)
     if _HAN.search(said):
-        return theirs.language == "zh" or _spelt(said, theirs.text)
+        return theirs.language == "zh" or _spelt(said, theirs)
     if theirs.language == "zh":
-        if said.lower() in "".join(lazy_pinyin(theirs.text)):
-            return True
-        return any(_sounds(said, theirs.text[each.start : each.end]) for each in theirs.names)
+        return said.lower() in "".join(lazy_pinyin(theirs.text)) or any(
+            _sounds(said, part)
+            for each in theirs.names
+            for part in _parts(theirs.text[each.start : each.end])
+        )
     return any(_alike(said, word) for word in _LATIN.findall(theirs.text))
 
 
@@ -211,16 +223,33 @@ def _alike(one: str, two: str) -> bool:
     return (a[:4] == b[:4] and len(a) > 3) or SequenceMatcher(None, a, b).ratio() >= _ALIKE
 
 
-def _spelt(said: str, text: str) -> bool:
-    """Whether a Chinese name stands in a text in pinyin; of a name with a dot one part does."""
-    letters = re.sub(r"[^a-zü]", "", text.lower()).replace("ü", "v")
-    parts = re.split("[·・‧•]", said)
-    if len(parts) > 1:
-        return any(_sounds(word, part) for part in parts for word in _LATIN.findall(text))
-    return all(syllable.replace("ü", "v") in letters for syllable in lazy_pinyin(said))
+def _spelt(said: str, theirs: _Facts) -> bool:
+    """Whether a Chinese name stands on the other side: in pinyin, or as a foreign name's sound."""
+    letters = re.sub(r"[^a-zü]", "", theirs.text.lower()).replace("ü", "v")
+    if all(syllable.replace("ü", "v") in letters for syllable in lazy_pinyin(said)):
+        return True
+    words = [theirs.text[each.start : each.end] for each in theirs.names]
+    parts = [part for part in _parts(said) if foreign(part) or len(_parts(said)) > 1]
+    return any(_sounds(word, part) for part in parts for word in words)
+
+
+def _parts(said: str) -> list[str]:
+    return [part for part in re.split("[·・‧•]", said) if part]
 
 
 def _sounds(latin: str, han: str) -> bool:
-    """Whether Chinese characters may write a foreign name: they begin with its sound."""
-    first, begins = latin[0].lower(), lazy_pinyin(han[0])[0][0]
-    return first == begins or any(first in group and begins in group for group in _SOUNDS)
+    """Whether Chinese characters may write a foreign name: their consonants are its consonants.
+
+    The first agree, and of the rest as many in order as 60 % of the syllables.
+    """
+    one = [_sound(match) for match in _CONSONANTS.findall(latin.lower())]
+    syllables = lazy_pinyin("".join(_HAN.findall(han)))
+    two = [_sound(found[0]) for each in syllables if (found := _CONSONANTS.findall(each))]
+    if not one or not two or one[0] != two[0]:
+        return False
+    rest = iter(one)
+    return sum(sound in rest for sound in two) >= min(len(two), max(2, 0.6 * len(two)))
+
+
+def _sound(letters: str) -> str:
+    return next((group[0] for group in _SOUNDS if letters in group), letters)

@@ -51,20 +51,13 @@ _NO_NAMES = (
     "i i'm i'll i've i'd mr mrs ms dr english french german chinese japanese american british "
     "italian spanish russian asian african european indian christmas easter god internet earth "
     "monday tuesday wednesday thursday friday saturday sunday january february march april may "
-    "june july august september october november december ok tv t-shirt dvd cd bmx lkw pkw vtt gi"
+    "june july august september october november december ok tv t-shirt dvd cd bmx lkw pkw vtt gi "
+    "dj"
 )
-_OPENERS = (
-    "does did do is are was were am have has had can could will would should may might must what "
-    "when where who whom whose why how which if as but and or so the a an my his her our their "
-    "your this that these those let tell ask say both all no yes on in at after before since for "
-    "with from to of both every some any many most such il elle le la les un une des est sont a "
-    "ont qui que quand pourquoi comment où mon ma mes son sa ses ce cette ces dans avec pour"
-)
-"""Words that begin a sentence before a name without being part of it."""
 _DETERMINERS = (
     "der die das den dem des ein eine einen einem einer eines kein keine keinen mein meine dein "
     "sein seine seinem seinen seiner ihr ihre ihrem ihren ihrer unser unsere dieser diese dieses "
-    "diesem diesen jeder jede jedes mit einige mehrere viele zwei drei vier fünf sechs am im vom "
+    "diesem diesen jeder jede jedes einige mehrere viele zwei drei vier fünf sechs am im vom "
     "zum zur ans ins beim"
 )
 _SURNAMES = (
@@ -72,11 +65,12 @@ _SURNAMES = (
     "叶阎余潘杜戴夏钟汪田任姜范方石姚谭廖邹熊金陆郝孔崔康毛邱秦江史顾侯邵孟龙段雷钱汤尹黎易常武乔"
     "賴龔張劉陳楊趙黃吳孫馬羅鄭謝韓馮蕭鄧許呂蘇盧蔣賈葉閻鍾範譚鄒陸顧龍錢湯喬"
 )
-_DOTTED = re.compile(rf"[{HAN}]{{1,6}}(?:[·・‧•][{HAN}]{{1,6}})+")
+_DOT = re.compile("[·・‧•]")
+_HAN_TITLED = re.compile(rf"([{HAN}]{{1,8}}?)(?:先生|女士|小姐|太太|夫人|教授|博士|老师|医生|经理)")
 _FOREIGN = set(
     "阿巴贝比伯布查达德迪杜多尔法菲费夫弗戈格古哈赫亨霍基吉杰卡凯科克肯拉莱兰劳雷里丽莉琳卢鲁露伦罗洛玛麦"
     "曼梅蒙米密莫姆穆纳娜奈尼妮诺欧帕佩皮普奇乔琼萨塞桑瑟莎尚施斯丝索塔泰坦汤特托威韦维温沃希谢休雅扬伊"
-    "尤约泽詹朱兹佐安艾爱史彼保汉"
+    "尤约泽詹朱兹佐安艾爱史彼保汉瓦柯奎勃奥福特莫兰比杰森顿逊"
 )
 
 
@@ -84,7 +78,7 @@ def names(text: str, language: str) -> list[Name]:
     """The names of a text in order, none over another."""
     makers = [_known(text, language)]
     if language == "zh":
-        makers += [_dotted(text), _persons(text), _foreign(text), _odd(text)]
+        makers = [_titled(text), _dotted(text), *makers, _persons(text), _foreign(text), _odd(text)]
     elif language == "de":
         makers += [_odd(text), _german(text)]
     else:
@@ -144,21 +138,14 @@ def _large(text: str) -> Iterator[Name]:
     words = list(_LARGE.finditer(text))
     titled = sum(word.group()[0].isupper() for word in words) > 0.8 * len(words) > 2.4
     for place, word in enumerate(words):
-        bare = word.group().rstrip(".").lower()
-        if not word.group()[0].isupper() or bare in _NO_NAMES.split() or bare in _TITLES:
+        said = word.group().rstrip(".")
+        bare = said.lower()
+        if not said[0].isupper() or bare in _NO_NAMES.split() or bare in _TITLES:
             continue
         before = words[place - 1].group().rstrip(".").lower() if place else ""
         opening = before not in _TITLES and _OPENING.search(text[: word.start()]) is not None
-        after = words[place + 1] if place + 1 < len(words) else None
-        beside = (
-            after is not None
-            and after.group()[0].isupper()
-            and text[word.end() : after.start()] == " "
-            and after.group().lower() not in _NO_NAMES.split()
-            and bare not in _OPENERS.split()
-        )
-        sure = (not opening or (beside and len(bare) > 3)) and len(bare) > 1 and not titled
-        yield Name(word.start(), word.start() + len(word.group().rstrip(".")), sure=sure)
+        sure = not opening and len(bare) > 1 and not titled
+        yield Name(word.start(), word.start() + len(said), sure=sure)
 
 
 def _german(text: str) -> Iterator[Name]:
@@ -166,7 +153,7 @@ def _german(text: str) -> Iterator[Name]:
     words = list(_LARGE.finditer(text))
     for place, word in enumerate(words):
         said = word.group().rstrip(".")
-        if not said[0].isupper() or len(said) < 2:
+        if not said[0].isupper() or len(said) < 2 or said.lower() in _TITLES:
             continue
         before = words[place - 1] if place else None
         after = words[place + 1] if place + 1 < len(words) else None
@@ -182,16 +169,36 @@ def _pairs(
     if after is None or not after.group()[0].isupper():
         return False
     said = before.group().lower() if before is not None else "der"
-    alone = said not in _DETERMINERS.split() and not said[0].isupper() and said[-1:] not in "ern"
+    alone = said not in _DETERMINERS.split() and not (before and before.group()[0].isupper())
     apart = text[word.end() : after.start()] == " "
     measure = word.group().lower() in _MEASURES.split() or after.group().lower() in _TITLES
     # A sentence's first word is large without being a name.
     return apart and alone and not measure and _OPENING.search(text[: word.start()]) is None
 
 
+def _titled(text: str) -> Iterator[Name]:
+    """Chinese: what stands before a title, a surname or the characters of a foreign name."""
+    for match in _HAN_TITLED.finditer(text):
+        end = start = match.end(1)
+        while start > match.start(1) and text[start - 1] in _FOREIGN:
+            start -= 1
+        if end - start < 2:
+            start = end - 1 if text[end - 1] in _SURNAMES else end
+        if start < end:
+            yield Name(start, end)
+
+
 def _dotted(text: str) -> Iterator[Name]:
-    for match in _DOTTED.finditer(text):
-        yield Name(match.start(), match.end())
+    """Chinese: names of several parts, as far as characters that names are written with reach."""
+    signs = _FOREIGN | {sign for row in table() for form in row["zh"] for sign in form}
+    for dot in _DOT.finditer(text):
+        start, end = dot.span()
+        while start > 0 and text[start - 1] in signs:
+            start -= 1
+        while end < len(text) and (text[end] in signs or _DOT.match(text[end])):
+            end += 1
+        if start < dot.start() and end > dot.end():
+            yield Name(start, end)
 
 
 def _persons(text: str) -> Iterator[Name]:
@@ -209,6 +216,11 @@ def _tagger() -> Any:
     from rjieba import Jieba
 
     return Jieba()
+
+
+def foreign(text: str) -> bool:
+    """Whether a text is written with the characters of foreign names only."""
+    return all(sign in _FOREIGN for sign in text)
 
 
 def _foreign(text: str) -> Iterator[Name]:

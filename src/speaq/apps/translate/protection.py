@@ -11,7 +11,8 @@ Kind = Literal["url", "email", "code", "tag", "placeholder", "term", "emoji"]
 
 _END = rf"""(?=[.,;:!?'")\]}}>]*(?:\s|$|[{HAN}，。；：！？、）」』》]))"""
 _PATTERNS: tuple[tuple[Kind, str], ...] = (
-    ("code", r"```.*?```|`[^`\n]+`"),
+    # No word is that long: a key, or something encoded.
+    ("code", r"```.*?```|`[^`\n]+`|[A-Za-z0-9+/=_-]{81,}"),
     ("tag", r"<!--.*?-->|</?[A-Za-z][\w:.-]*(?:\s+[^<>]*)?/?>|&(?:#\d+|#x[\da-fA-F]+|\w+);"),
     ("email", r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"),
     (

@@ -5,6 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from speaq.apps.translate.languages import UNSPACED
+from speaq.core.errors import DataError
+
 
 class Hypothesis(Protocol):
     """One translation of one text."""
@@ -64,6 +67,21 @@ class Translating(Protocol):
 
 
 @dataclass(frozen=True)
+class Joined:
+    """The translations of two halves as one; its tokens are no one sequence's."""
+
+    text: str
+    score: float
+    token_logprobs: tuple[float, ...]
+    token_ids: tuple[int, ...] = ()
+
+
+def _joined(one: Hypothesis, two: Hypothesis, glue: str) -> Hypothesis:
+    logprobs = (*one.token_logprobs, *two.token_logprobs)
+    return Joined(one.text + glue + two.text, min(one.score, two.score), logprobs)
+
+
+@dataclass(frozen=True)
 class Direction:
     """A translator set on one pair."""
 
@@ -75,18 +93,49 @@ class Direction:
     def best(
         self, texts: Sequence[str], *, n_best: int = 1, prefixes: Sequence[str] | None = None
     ) -> list[list[Hypothesis]]:
-        """The best translations of each text, best first; none for no texts."""
+        """The best translations of each text, best first; none for no texts.
+
+        A text longer than the model reads is translated in halves.
+
+        Raises:
+            DataError: as the translator, of a text that cannot be halved or has a prefix.
+        """
         if not texts:
             return []
-        found = self.translator.translate(
-            texts,
-            source=self.source,
-            target=self.target,
-            beam=max(self.beam, n_best),
-            n_best=n_best,
-            prefixes=prefixes,
-        )
+        try:
+            found = self.translator.translate(
+                texts,
+                source=self.source,
+                target=self.target,
+                beam=max(self.beam, n_best),
+                n_best=n_best,
+                prefixes=prefixes,
+            )
+        except DataError:
+            if prefixes is not None or (len(texts) == 1 and len(texts[0]) < 2):
+                raise
+            return [self._halved(text, n_best) for text in texts]
         return [list(each) for each in found]
+
+    def _halved(self, text: str, n_best: int) -> list[Hypothesis]:
+        """The translations of a text, in halves if it is too long."""
+        try:
+            found = self.translator.translate(
+                [text],
+                source=self.source,
+                target=self.target,
+                beam=max(self.beam, n_best),
+                n_best=n_best,
+            )
+            return list(found[0])
+        except DataError:
+            if len(text) < 2:
+                raise
+        blank = text.rfind(" ", 1, len(text) // 2 + 1)
+        cut = blank if blank > 0 else len(text) // 2
+        one, two = self._halved(text[:cut], n_best), self._halved(text[cut:].lstrip(), n_best)
+        glue = " " if blank > 0 and self.target not in UNSPACED else ""
+        return [_joined(a, b, glue) for a, b in zip(one, two, strict=False)]
 
     def likelihood(self, text: str, translations: Sequence[str]) -> list[float]:
         """How likely the model finds each translation of a text: as `confidence`."""

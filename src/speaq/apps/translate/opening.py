@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from speaq.apps.translate.engines import Engine, TransformersEngine
 from speaq.apps.translate.fast import ABOUT, FILE, FastEngine
+from speaq.apps.translate.quality import QualityModel
 from speaq.apps.translate.tags import Tags, tags_of
 from speaq.core.devices import device
 from speaq.core.errors import ModelError, UnsafeFileError
@@ -13,6 +14,7 @@ from speaq.models.folder import FACTS
 from speaq.models.packages import quiet_transformers
 from speaq.models.sources import load
 
+Parts = tuple[str, "PreTrainedTokenizerBase", Engine, Tags, QualityModel | None]
 _PLAIN = {".json", ".txt", ".model", ".spm", ".md", ".jinja"}
 """What stands beside the weights."""
 
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 
-def opened(source: str) -> "tuple[str, PreTrainedTokenizerBase, Engine, Tags]":
+def opened(source: str) -> "Parts":
     """What a `Translator` is made of.
 
     Raises:
@@ -43,10 +45,11 @@ def opened(source: str) -> "tuple[str, PreTrainedTokenizerBase, Engine, Tags]":
             "可用 speaq translate train 训练，或使用 Marian、NLLB、M2M。",
         )
     tags = tags_of(source, model.facts, model.tokenizer, str(model.causal.config.model_type))
-    return model.name, model.tokenizer, TransformersEngine(model), tags
+    judge = QualityModel.load(folder) if source and folder.is_dir() else None
+    return model.name, model.tokenizer, TransformersEngine(model), tags, judge
 
 
-def _fast(folder: Path) -> "tuple[str, PreTrainedTokenizerBase, Engine, Tags]":
+def _fast(folder: Path) -> "Parts":
     from transformers import AutoTokenizer
 
     _require_plain(folder)
@@ -68,7 +71,8 @@ def _fast(folder: Path) -> "tuple[str, PreTrainedTokenizerBase, Engine, Tags]":
         )
     engine = FastEngine(folder, tokenizer)
     name = f"{about['of']}-{about['precision']}"
-    return name, tokenizer, engine, tags_of(name, facts, tokenizer, about["kind"])
+    tags = tags_of(name, facts, tokenizer, about["kind"])
+    return name, tokenizer, engine, tags, QualityModel.load(folder)
 
 
 def _require_plain(folder: Path) -> None:

@@ -16,7 +16,7 @@ from speaq.core.seeds import generator
 from speaq.text.cleaning import CleaningSettings, clean
 from speaq.text.doctor.findings import DoctorSettings
 from speaq.text.doctor.pairs import check_parallel
-from speaq.text.files.data_files import DataFile, open_groups
+from speaq.text.files.data_files import DataFile, open_data, open_groups
 from speaq.text.files.examples import Parallel
 
 _SEEN = 300
@@ -57,6 +57,10 @@ def read_pairs(
     """
     found: list[Pair] = []
     for data in open_groups([Path(each) for each in files]):
+        names = data.layout.names
+        if data.layout.kind != "parallel" and source and target and len(names) > 1:
+            # Short or repetitive pairs may look like labels; who names both languages knows better.
+            data = open_data(*data.paths, columns={"source": names[0], "target": names[1]})
         if data.layout.kind != "parallel":
             raise DataError(
                 "expected sentences and their translations (two columns, TMX, or two files such "

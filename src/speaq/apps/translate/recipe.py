@@ -133,6 +133,7 @@ def new_model(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(seed, "translation", "weights"))
         model = M2M100ForConditionalGeneration(config)
+    model.eval()
     never = [tokenizer.pad_token_id, tokenizer.unk_token_id]
     tags = [number for name, number in tokenizer.get_added_vocab().items() if name[:2] == "<2"]
     model.generation_config.bad_words_ids = [[number] for number in sorted({*never, *tags})]

@@ -34,6 +34,8 @@ _REHEARSED = (2, 8)
 _SPARE = 0.95
 """Share of the minutes that steps are to fill; the rest is for looks and for saving."""
 _DECAY, _BETA2 = 0.01, 0.98
+_KEPT = 200
+"""At most so many steps lie between two checkpoints."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +61,9 @@ class _Pace:
 
     steps: int
     warmup: int
+    checkpoint_every: int
     batch_size: int = 1
     clip_norm: float = 1.0
-    checkpoint_every: int = 200
     log_every: int = 20
 
     def rate(self, step: int) -> float:
@@ -109,7 +111,8 @@ def train_translator(
     replay = TokenBatches([_longer(row) for row in rows], settings.batch_tokens, seed)
     spent = clock() - begun
     steps = _steps(model, rows, held, replay, settings, run, spent)
-    pace = _Pace(steps, max(1, round(settings.warmup * steps)))
+    every = max(1, min(_KEPT, steps // 4))
+    pace = _Pace(steps, max(1, round(settings.warmup * steps)), every)
     learner = TranslationLearner(model, rows, held, settings, steps, run)
     advice = f"batch_tokens = {settings.batch_tokens // 2}"
     with memory_errors(f"{advice} needs half of it", f"{advice} 只需一半"):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from speaq.apps.translate.engines import Engine, Wanted
+from speaq.apps.translate.quality import QualityModel, figures, probability
 from speaq.apps.translate.tags import Tags
 from speaq.core.errors import SettingsError
 
@@ -43,15 +44,22 @@ class Translator:
         tokenizer: of source and target.
         engine: what searches and scores.
         tags: which pairs there are, and how the model is told.
+        judge: what people's scores taught about its certainty, if anything.
     """
 
     def __init__(
-        self, name: str, tokenizer: "PreTrainedTokenizerBase", engine: Engine, tags: Tags
+        self,
+        name: str,
+        tokenizer: "PreTrainedTokenizerBase",
+        engine: Engine,
+        tags: Tags,
+        judge: QualityModel | None = None,
     ) -> None:
         self.name = name
         self.tokenizer = tokenizer
         self.engine = engine
         self.tags = tags
+        self.judge = judge
 
     @classmethod
     def open(cls, source: str) -> "Translator":
@@ -137,6 +145,25 @@ class Translator:
         skipped = self.tags.opening(self.tokenizer, source, target)
         scored = self.engine.logprobs(sources, [[*ids, end] for ids in begun])
         return [each[skipped:] for each in scored]
+
+    def quality(
+        self, texts: Sequence[str], translations: Sequence[str], *, source: str, target: str
+    ) -> list[float]:
+        """How good each translation is, whoever made it, without a reference.
+
+        On the scale of people's scores if a `QualityModel` stands beside the weights, else the
+        geometric mean of the tokens' probabilities, in [0, 1].
+
+        Raises: as `translate`.
+        """
+        scored = self.logprobs(texts, translations, source=source, target=target)
+        if self.judge is None:
+            return [probability(each) for each in scored]
+        sources = self.tags.sources(self.tokenizer, texts, source, target)
+        return [
+            self.judge.estimate(figures(each, len(ids)))
+            for each, ids in zip(scored, sources, strict=True)
+        ]
 
     def _hypothesis(self, ids: Sequence[int], logprobs: Sequence[float]) -> Hypothesis:
         text: str = self.tokenizer.decode(list(ids), skip_special_tokens=True)

@@ -112,6 +112,8 @@ class Changed:
     """See there."""
     writer: str | None = None
     """See there."""
+    graph: str | None = None
+    """See there."""
     passages: int | None = None
     """See there."""
 

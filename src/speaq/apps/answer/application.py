@@ -211,7 +211,8 @@ def _rarity(domain: Domain) -> Any:
 
 
 def _silent(asked: str) -> dict[str, Any]:
-    return {"asked": asked, "answered": False, "citations": []}
+    nothing: dict[str, Any] = {"citations": [], "passages": [], "probability": 0.0}
+    return {"asked": asked, "answered": False, **nothing}
 
 
 def _nearest(reading: Reading | None) -> list[str]:
@@ -241,6 +242,7 @@ def _facts(reading: Reading | None) -> dict[str, Any]:
             "scores": {name: round(score, 4) for name, score in found.scores.items()},
             "covered": round(found.covered, 4),
             "margin": round(span.margin, 4),
+            "through": found.through,
         }
         for number, (found, span) in enumerate(zip(reading.found, reading.spans, strict=True), 1)
     ]

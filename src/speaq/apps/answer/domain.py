@@ -7,6 +7,7 @@ from pathlib import Path
 
 from speaq.apps.answer import deciding, ranking, settings
 from speaq.apps.answer.reader import Reads, SentenceReader, Span, SpanReader
+from speaq.apps.answer.relations import Follower
 from speaq.apps.answer.searching import Found, Search, open_search
 from speaq.apps.answer.terms import terms
 from speaq.apps.answer.writer import Writer
@@ -64,8 +65,8 @@ class Domain:
             before = self.settings
             self._read()
             if before != self.settings:
-                self.__dict__.pop("reader", None)
-                self.__dict__.pop("writer", None)
+                for opened in ("reader", "writer", "follower"):
+                    self.__dict__.pop(opened, None)
 
     @property
     def name(self) -> str:
@@ -84,10 +85,18 @@ class Domain:
         """Who writes, if anybody."""
         return Writer.open(self.settings.writer) if self.settings.writer else None
 
+    @cached_property
+    def follower(self) -> Follower | None:
+        """Who follows relations, if there is a graph."""
+        return Follower(Path(self.settings.graph)) if self.settings.graph else None
+
     def read(self, question: str, best: int = 0) -> Reading | None:
         """The best answer there is to a question, sure or not; None if nothing was found."""
         count = best or self.settings.passages
         found = self.search.find(question, count)
+        if self.follower is not None:
+            further = self.follower.further(self.search, question, found)
+            found = sorted([*found, *further], key=lambda each: -each.score)
         if not found:
             return None
         spans = self.reader.spans(question, found)

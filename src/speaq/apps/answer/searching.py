@@ -38,6 +38,8 @@ class Found:
     """By method; what did not find it says nothing."""
     covered: float
     """Share of the question's terms that the passage holds, each by its rarity: in [0, 1]."""
+    through: str = ""
+    """The relation that led to it; empty where the question itself did."""
 
 
 @dataclass

@@ -45,6 +45,8 @@ class AnswerSettings:
     """A model folder of speaq fine-tune that learnt reading; empty: the best sentence answers."""
     writer: str = ""
     """A language model that words answers; empty: answers are quoted only."""
+    graph: str = ""
+    """A knowledge graph of the documents, by speaq understand; empty: no relation is followed."""
     passages: int = 5
     """Passages that are read for an answer."""
 

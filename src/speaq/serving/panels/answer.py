@@ -176,10 +176,12 @@ def passages(answer: Answer, language: str) -> str:
     words = _WORDS[language]
     made = []
     for each in answer.details.get("passages", []):
+        through = f" · {html.escape(each['through'])}" if each["through"] else ""
+        covered = f"{each['covered']:.0%} {words['covered']}{through}"
         scores = ", ".join(f"{name} {score:.3g}" for name, score in each["scores"].items())
         made.append(
             f"<details><summary>{each['number']}. {_place(each, words)} · {words['score']} "
-            f"{each['score']:.3g} ({scores}) · {each['covered']:.0%} {words['covered']}</summary>"
+            f"{each['score']:.3g} ({scores}) · {covered}</summary>"
             f"{html.escape(each['text'])}</details>"
         )
     return "".join(made) or _empty(language)

@@ -61,6 +61,7 @@ def main() -> None:
     arguments.add_argument("--batch-tokens", type=int, default=TrainSettings.batch_tokens)
     arguments.add_argument("--vocabulary", type=int, default=TrainSettings.vocabulary)
     arguments.add_argument("--methods", nargs="+", default=list(METHODS), choices=METHODS)
+    arguments.add_argument("--test", type=int, default=1000, help="sentences of the test set")
     arguments.add_argument("--folder", type=Path, help="where to keep the trained models")
     chosen = arguments.parse_args()
     torch.set_num_threads(threads())
@@ -118,7 +119,7 @@ def measured(
             seconds = trained(method, seed, parts, settings, folder)
             source = folder / ("speaq/model" if method == "speaq" else method)
             row = {"seed": seed, "data": name, "method": method}
-            rows.append({**row, **translated(source, parts[2]), "seconds": seconds})
+            rows.append({**row, **translated(source, parts[2][: chosen.test]), "seconds": seconds})
     return rows
 
 

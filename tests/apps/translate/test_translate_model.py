@@ -290,6 +290,44 @@ def test_a_folder_of_the_fast_engine_with_anything_else_in_it_is_refused(
         convert(both.model, tmp_path / "taken")
 
 
+@pytest.fixture(scope="module")
+def nllb(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """NLLB's own tokenizer on a few letters, and a model of its architecture, untrained."""
+    from transformers import M2M100Config, M2M100ForConditionalGeneration, NllbTokenizer
+
+    signs = ["<s>", "<pad>", "</s>", "<unk>", "▁", "狗", "猫", *map(chr, range(33, 127))]
+    tokenizer = NllbTokenizer(vocab={sign: n for n, sign in enumerate(signs)}, merges=[])
+    config = M2M100Config(
+        vocab_size=len(tokenizer), d_model=32, encoder_layers=1, decoder_layers=1,
+        encoder_attention_heads=2, decoder_attention_heads=2, encoder_ffn_dim=32,
+        decoder_ffn_dim=32, pad_token_id=1, bos_token_id=0, eos_token_id=2,
+        decoder_start_token_id=2,
+    )  # fmt: skip
+    folder = tmp_path_factory.mktemp("nllb")
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        M2M100ForConditionalGeneration(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def test_a_model_of_the_hub_is_told_its_languages_in_its_own_codes(nllb: Path) -> None:
+    translator = Translator.open(str(nllb))
+    assert {("zh", "en"), ("en", "zh"), ("es", "ja"), ("de", "fr")} <= set(translator.pairs)
+    tokenizer = translator.tokenizer
+    [source] = translator.tags.sources(tokenizer, ["狗 a"], "zh-CN", "en")
+    assert tokenizer.convert_ids_to_tokens(source)[0] == "zho_Hans"
+    [begun] = translator.tags.begun(tokenizer, ["ab"], "zh", "en")
+    assert tokenizer.convert_ids_to_tokens(begun) == ["eng_Latn", "▁", "a", "b"]
+    [[found]] = translator.translate(["狗 a"], source="zh", target="en", prefixes=["ab"])
+    assert found.text.startswith("ab")
+    assert found.tokens[:3] == ("▁", "a", "b")
+    with pytest.raises(SettingsError):
+        translator.translate(["狗"], source="zh", target="xx")
+    with pytest.raises(SettingsError, match="source and a target"):
+        translator.translate(["狗"])
+
+
 def test_the_folder_says_what_the_model_is(both: Trained) -> None:
     facts = json.loads((both.model / "speaq.json").read_text())
     assert facts["facts"]["translation"] == {"pairs": [["en", "zh"], ["zh", "en"]], "tagged": True}

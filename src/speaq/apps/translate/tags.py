@@ -170,8 +170,15 @@ def tags_of(
     return Tags(((plain(match[1]), plain(match[2])),)) if match else Tags()
 
 
-_SCRIPTS = ("_Hans", "_Latn", "_Cyrl", "_Arab")
+_USUAL = ("Hans", "Latn")
 """Which of a language's scripts its plain code means, where the tokenizer has several."""
+_LETTERS = (
+    "arb:ar bul:bg cat:ca ces:cs dan:da ell:el spa:es est:et pes:fa fin:fi heb:he hin:hi hrv:hr "
+    "hun:hu ind:id isl:is ita:it jpn:ja kor:ko lit:lt lvs:lv nld:nl nob:no pol:pl por:pt ron:ro "
+    "rus:ru slk:sk slv:sl srp:sr swe:sv tha:th tur:tr ukr:uk urd:ur vie:vi"
+)
+_SHORT = dict(each.split(":") for each in _LETTERS.split())
+"""Codes of three letters, as NLLB writes them, that have one of two."""
 
 
 def _codes(tokenizer: Any, kind: str) -> dict[str, str]:
@@ -185,7 +192,8 @@ def _codes(tokenizer: Any, kind: str) -> dict[str, str]:
         if match is None:
             continue
         code = match[1]
-        short = plain(code.partition("_")[0])
-        if short not in found or code.endswith(_SCRIPTS[0]):
+        language, _, script = code.partition("_")
+        short = plain(_SHORT.get(language, language))
+        if short not in found or script in _USUAL:
             found[short] = code
     return found

@@ -1,0 +1,1 @@
+"""The five applications of `five_applications.py`, a module each."""

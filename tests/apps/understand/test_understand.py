@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from speaq.apps.application import answered
 from speaq.apps.understand.application import Understand, UnderstandRequest, understand
 from speaq.apps.understand.opening import open_skills
-from speaq.apps.understand.results import Entity, Understanding, as_json
+from speaq.apps.understand.results import Entity, Understanding, as_json, from_json
 from speaq.apps.understand.rules import RuleFinder, ToneClassifier, read_rules
 from speaq.core.errors import DataError, ModelError, SettingsError
 
@@ -122,6 +122,12 @@ def test_the_shape_of_tokens_covers_every_entity():
     assert "".join(made["tok"][start:end]) == "京天"
     assert [found.text[a:b] for a, b in made["offsets"]] == made["tok"]
     json.dumps(made)
+
+
+def test_what_is_written_as_spans_comes_back(app):
+    answer = answered(app, UnderstandRequest("Ada lives in Oslo ."))
+    again = as_json(from_json(json.loads(json.dumps(answer.details))))
+    assert again == answer.details
 
 
 def test_what_cannot_be_is_refused(app, tmp_path):

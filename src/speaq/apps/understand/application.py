@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from speaq.apps.application import Answer, recorded
+from speaq.apps.knowledge_graph import KnowledgeGraph, load_graph
 from speaq.apps.understand.classifiers import labels_of
 from speaq.apps.understand.opening import RULES, Skills, open_skills
 from speaq.apps.understand.relaters import ties
@@ -17,6 +18,8 @@ from speaq.core.settings import require
 from speaq.experience.episode import Turn
 from speaq.text.segmentation import is_chinese
 
+GRAPH = "graph.jsonl"
+"""In the folder of the skills: see `knowledge_graph`."""
 LONGEST = 1_000_000
 """Characters of a text; a longer one is taken for a paste that went wrong."""
 
@@ -67,24 +70,30 @@ class Understand:
     Args:
         skills: what can be said of a text.
         model: the name they are recorded under.
+        graph: what is browsed beside them.
     """
 
     name = "understand"
     request = UnderstandRequest
 
-    def __init__(self, skills: Skills, model: str = "rules") -> None:
+    def __init__(
+        self, skills: Skills, model: str = RULES, graph: KnowledgeGraph | None = None
+    ) -> None:
         self.skills = skills
         self.model = model
+        self.graph = graph
 
     @classmethod
     def open(cls, source: str = RULES) -> "Understand":
-        """The application on a source; see `opening`.
+        """The application on a source; see `opening`. A graph in its folder comes along.
 
         Raises:
             ModelError: there is no such thing.
             DataError: a manifest or rules that cannot be read.
         """
-        return cls(open_skills(source), Path(source).name or source)
+        file = Path(source) / GRAPH
+        graph = load_graph(file) if file.is_file() else None
+        return cls(open_skills(source), Path(source).name or source, graph)
 
     def respond(self, request: UnderstandRequest, answer_id: str) -> Iterator[str | Answer]:
         """See `Application`: one answer. Its text is the class, or what was found line by line.

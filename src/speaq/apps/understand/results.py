@@ -99,6 +99,31 @@ def as_json(found: Understanding, shape: Shape = "spans") -> dict[str, Any]:
     return {"text": found.text, "labels": labels, **_SHAPES[shape](found)}
 
 
+def from_json(record: Mapping[str, Any]) -> Understanding:
+    """What `as_json` wrote in the shape of spans."""
+    labels = {
+        task: Labels(
+            tuple(Label(**each) for each in said["given"]),
+            tuple(Label(**each) for each in said["ranked"]),
+            said["abstained"],
+        )
+        for task, said in record["labels"].items()
+    }
+    entities = tuple(Entity(**each) for each in record["entities"])
+    number = {(each.start, each.end): n for n, each in enumerate(entities)}
+    ties = tuple(
+        Tie(
+            number[each["head"]["start"], each["head"]["end"]],
+            number[each["tail"]["start"], each["tail"]["end"]],
+            each["label"],
+            each["score"],
+        )
+        for each in record["relations"]
+    )
+    words = tuple(Word(**each) for each in record["words"])
+    return Understanding(record["text"], labels, entities, ties, words)
+
+
 def _labels(labels: Labels) -> dict[str, Any]:
     return {
         "given": [_label(each) for each in labels.given],

@@ -93,10 +93,11 @@ def test_a_saved_model_knows_its_words_and_its_horizon(model, folder):
 def test_each_word_earns_what_it_missed_by():
     window = np.array([0.0, 2, 0, 2, 0, 2, 0, 2, 3, 2])  # last 2, deviation 1; then 3 and 2
     centre, step = SMALL.bins // 2, 4
-    rewards = earned((centre + step, centre), window, SMALL, 2)
+    rewards, missing = earned((centre + step, centre), window, SMALL, 2)
+    assert missing == 0
     # Bins are a quarter apart: the first word says 2 + 1, exactly right; so does the second.
     assert rewards == ((3, pytest.approx(0.0)), (7, pytest.approx(0.0)))
-    wrong = earned((centre, centre + 2 * step), window, SMALL, 2)
+    wrong, _ = earned((centre, centre + 2 * step), window, SMALL, 2)
     assert [value for _, value in wrong] == [pytest.approx(-1.0), pytest.approx(-2.0)]
     text = " ".join(f"v{place}" for place in (centre, centre + 2 * step))
     assert [text[:end].split()[-1] for end, _ in wrong] == text.split()
@@ -105,6 +106,10 @@ def test_each_word_earns_what_it_missed_by():
 def test_a_reply_that_ends_early_stays_where_it_was():
     end = SMALL.words.ids["<|end|>"]
     assert futures((20, end), SMALL, 3).tolist() == [SMALL.centres[20]] * 3
+    window = np.array([0.0, 2, 0, 2, 0, 2, 0, 2, 3, 4, 5])
+    placed, missing = earned((SMALL.bins // 2, end), window, SMALL, 3)
+    assert placed == ((3, pytest.approx(-1.0)),)
+    assert missing == pytest.approx(-(2 + 3))
 
 
 def test_logged_forecasts_are_learnt_from(model, tmp_path):

@@ -81,12 +81,14 @@ def logged(
             sample(model, prompts, samples, decoding, seed=own, beta=beta, title="forecasting")
         ):
             window = part[each.prompt]
+            steps, missing = earned(each.token_ids, window, settings, horizon)
             reply = Turn(
                 "action",
                 model.decode(each.token_ids),
                 token_ids=each.token_ids,
                 logprobs=each.logprobs,
-                token_rewards=earned(each.token_ids, window, settings, horizon),
+                reward=missing,
+                token_rewards=steps,
             )
             name = digest(texts[each.prompt], f"{seed} {start} {number} {beta:g}", model.name)
             episode = recorded(
@@ -102,8 +104,9 @@ def logged(
 
 def earned(
     tokens: Sequence[int], window: Values, settings: TokenSettings, horizon: int
-) -> tuple[tuple[int, float], ...]:
-    """What each word of a path earned, by where it ends in the text.
+) -> tuple[tuple[tuple[int, float], ...], float]:
+    """What each word of a path earned, by where it ends in the text; and what the steps earned that
+    a path which ended early left out, for which it stays where it was.
 
     Args:
         tokens: of the path.
@@ -116,4 +119,5 @@ def earned(
     errors = np.abs(futures(tokens, settings, horizon) - (followed - last) / apart)
     words = [token for token in tokens if token < settings.bins][:horizon]
     ends = np.cumsum([len(said([word])) + 1 for word in words]) - 1
-    return tuple((int(end), -float(error)) for end, error in zip(ends, errors, strict=False))
+    placed = tuple((int(end), -float(error)) for end, error in zip(ends, errors, strict=False))
+    return placed, -float(errors[len(words) :].sum())

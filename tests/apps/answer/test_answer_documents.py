@@ -128,6 +128,13 @@ def test_languages_of_documents_are_known(documents: Path) -> None:
     assert (found["pump.md"], found["保修.txt"]) == ("en", "zh")
 
 
+def test_a_document_of_two_languages_is_of_both(tmp_path: Path) -> None:
+    text = "The pump was built in 1998 by Anna.\n\n专业版的保修期是三年。\n"
+    (tmp_path / "a.txt").write_text(text, encoding="utf-8")
+    [(document, _)] = documents_in([tmp_path / "a.txt"])
+    assert document.language == "en,zh"
+
+
 def test_settings_are_checked() -> None:
     with pytest.raises(SettingsError, match="overlap"):
         PassageSettings(length=20, overlap=20)

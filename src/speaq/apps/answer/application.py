@@ -100,14 +100,15 @@ class Answering:
                 "no language model words answers here; name one with: speaq answer set --writer.",
                 "此处没有用于组织答案的语言模型；请用 speaq answer set --writer 指定。",
             )
-        foreign = domain.foreign(request.question)
-        if foreign[0]:
-            text = replies.foreign(request.question, *foreign)
-            yield self._answer(request, domain, answer_id, Turn("action", text), _silent(asked))
-            return
         reading = domain.read(asked)
         if reading is None or reading.probability < domain.decider.threshold:
-            text = replies.unknown(request.question, asked, _nearest(reading))
+            # Another language is a reason for finding nothing, and no proof of it.
+            foreign = domain.foreign(request.question)
+            text = (
+                replies.foreign(request.question, *foreign)
+                if foreign[0]
+                else replies.unknown(request.question, asked, _nearest(reading))
+            )
             details = {**_silent(asked), **_facts(reading)}
             turn = Turn("action", text)
             yield self._answer(request, domain, answer_id, turn, details, reading)

@@ -1,5 +1,6 @@
 """Files and folders of the user's, read for an index: all of them, or none."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -7,8 +8,14 @@ from speaq.apps.answer.documents import ENDINGS, Part, read_document
 from speaq.apps.answer.segments import Document
 from speaq.core.errors import DataError
 from speaq.core.files import file_digest
-from speaq.text.doctor.languages import of_many
+from speaq.text.doctor.languages import language
 from speaq.text.files.readers import suffix_of
+from speaq.text.segmentation import is_chinese
+
+_PARTS = 100
+"""Parts, and paragraphs of them, whose language is looked at."""
+_LOOKED_AT = 20_000
+"""Characters of each."""
 
 
 def documents_in(places: Iterable[Path]) -> list[tuple[Document, list[Part]]]:
@@ -24,7 +31,7 @@ def documents_in(places: Iterable[Path]) -> list[tuple[Document, list[Part]]]:
     for place in places:
         for name, path in _files(place):
             parts = read_document(path)
-            found[name] = Document(name, file_digest(path), _language(parts)), parts
+            found[name] = Document(name, file_digest(path), _languages(parts)), parts
     if not found:
         raise DataError("name documents or a folder of them.", "请给出文档或文档目录。")
     return list(found.values())
@@ -51,5 +58,10 @@ def _hidden(path: Path, place: Path) -> bool:
     return any(part.startswith(".") for part in path.relative_to(place).parts)
 
 
-def _language(parts: Sequence[Part]) -> str:
-    return of_many([part.text[:2000] for part in parts])
+def _languages(parts: Sequence[Part]) -> str:
+    """The codes of the languages that at least a tenth of the paragraphs are in."""
+    text = "\n\n".join(part.text[:_LOOKED_AT] for part in parts[:_PARTS])
+    pieces = [piece for piece in text.split("\n\n") if piece.strip()][:_PARTS]
+    found = Counter("zh" if is_chinese(piece) else language(piece) for piece in pieces)
+    known = {code: count for code, count in found.items() if code}
+    return ",".join(sorted(code for code in known if known[code] >= 0.1 * sum(known.values())))

@@ -134,5 +134,4 @@ class Domain:
         asked = "zh" if is_chinese(question) else language(question, 0.95)
         if not asked or not known or asked in known:
             return "", ""
-        # Few words in Latin letters could be a name in a Chinese text, or of any language.
         return asked, ", ".join(sorted(known))

@@ -134,7 +134,8 @@ class Index:
 
     def languages(self) -> frozenset[str]:
         """The languages of the documents, as far as they are known."""
-        return frozenset(each.language for each in self.documents() if each.language)
+        found = {code for each in self.documents() for code in each.language.split(",")}
+        return frozenset(found - {""})
 
     def add(
         self, documents: Sequence[tuple[Document, Sequence[Part]]], encode: Encode | None = None

@@ -52,7 +52,7 @@ class Document(NamedTuple):
     name: str
     digest: str
     language: str
-    """Its code, empty where that is not known."""
+    """The codes of its languages, with commas between; empty where that is not known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,14 +49,14 @@ def test_the_answer_is_recorded_with_label_and_propensity(app):
 def test_exploring_draws_with_the_propensity_it_says(app):
     drawn, said = Counter(), {}
     for n in range(400):
-        request = UnderstandRequest("lovely 1", tasks=("tone",), explore=3.0)
+        request = UnderstandRequest("lovely awful 1", tasks=("tone",), explore=3.0)
         (answer,) = app.respond(request, f"id-{n}")
         tags = answer.episode.tags
         drawn[tags["label"]] += 1
         said[tags["label"]] = float(tags["propensity"])
     assert sum(said.values()) == pytest.approx(1)
     assert drawn["bad"] / 400 == pytest.approx(said["bad"], abs=0.07)
-    assert 0 < said["bad"] < said["good"]
+    assert min(said.values()) > 0
 
 
 def test_the_same_id_draws_the_same(app):

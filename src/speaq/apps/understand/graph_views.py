@@ -46,10 +46,10 @@ def neighbourhood(graph: KnowledgeGraph, entity: Entity) -> str:
     relations = graph.around(entity.id)
     others = list(dict.fromkeys(_other(each, entity) for each in relations))[:_NEAR]
     labels = sorted({each.label for each in graph.entities.values()})
-    places = {entity.id: (320.0, 200.0)}
+    places = {entity.id: (230.0, 190.0)}
     for n, key in enumerate(others):
         angle = 2 * pi * n / len(others) - pi / 2
-        places[key] = (320 + 235 * cos(angle), 200 + 150 * sin(angle))
+        places[key] = (230 + 165 * cos(angle), 190 + 150 * sin(angle))
     parts = []
     drawn: dict[tuple[str, str], int] = {}
     for each in relations:
@@ -61,15 +61,17 @@ def neighbourhood(graph: KnowledgeGraph, entity: Entity) -> str:
         one = graph.entities[key]
         fill = colour(one.label, labels)
         name = one.name if len(one.name) <= 18 else one.name[:17] + "…"
+        # A name above the middle stands above its circle, clear of the line to it.
+        below = y - 14 if y < 100 else y + 24
         parts.append(
             f'<circle cx="{x:.0f}" cy="{y:.0f}" r="{11 if key == entity.id else 8}" '
             f'style="fill:{fill};stroke:#56606e"/>'
-            f'<text x="{x:.0f}" y="{y + 24:.0f}" text-anchor="middle">{escape(name)}</text>'
+            f'<text x="{x:.0f}" y="{below:.0f}" text-anchor="middle">{escape(name)}</text>'
         )
     return (
-        '<div class="speaq-seen"><div class="scroll"><svg xmlns="http://www.w3.org/2000/svg" '
-        f'viewBox="0 0 640 410" width="640" height="410" role="img">{"".join(parts)}</svg></div>'
-        "</div>"
+        '<div class="speaq-seen"><svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 460 380" '
+        'style="width:100%;max-width:460px;height:auto" role="img">'
+        f"{''.join(parts)}</svg></div>"
     )
 
 

@@ -22,7 +22,7 @@ max-width:30em;margin:.4em 0 1em;font-size:.9em;align-items:center}
 .speaq-seen .bars b{grid-column:1/-1;margin-top:.3em}
 .speaq-seen .scroll{overflow-x:auto;margin:.6em 0}
 .speaq-seen svg text{font:15px system-ui,"Noto Sans CJK SC","PingFang SC","Microsoft YaHei",
-sans-serif;fill:#1c2430}
+sans-serif;fill:#1c2430;paint-order:stroke;stroke:#fff;stroke-width:4px}
 .speaq-seen svg .small{font-size:11px;fill:#56606e}
 .speaq-seen svg path{fill:none;stroke:#7c8796;stroke-width:1.3}
 .speaq-seen svg .tip{fill:#7c8796;stroke:none}

@@ -88,11 +88,13 @@ class WordTranslator:
         """Words that it would say itself, or next to one it would say, are likely."""
         own, words = self.said(text).lower().split(), said.lower().split()
         meant = [ALIKE.get(word, word) for word in words]
-        likely = [False] * len(words)
-        for block in SequenceMatcher(None, own, meant, autojunk=False).get_matching_blocks():
-            for place in range(block.b, block.b + block.size):
-                likely[place] = True
-        logprobs = [-0.1 if good else -2.0 for good in likely]
+        logprobs = [-2.0] * len(words)
+        stems = [[word[:3] for word in each] for each in (own, meant)]
+        for block in SequenceMatcher(None, *stems, autojunk=False).get_matching_blocks():
+            for place in range(block.size):
+                same = own[block.a + place] == meant[block.b + place]
+                # Another ending is less likely, another word much less.
+                logprobs[block.b + place] = -0.1 if same else -0.8
         # It is not done before it has said all it would say.
-        logprobs.append(-0.1 - 2.0 * (len(own) - sum(likely)))
+        logprobs.append(-0.1 - 2.0 * (len(own) - sum(each > -2.0 for each in logprobs)))
         return Said(said, tuple(range(len(logprobs))), tuple(logprobs))

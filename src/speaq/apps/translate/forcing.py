@@ -1,15 +1,15 @@
 """Glossary terms in a translation: where the model said otherwise, its words are replaced.
 
 The model's own translation is kept but for the words that the term replaces. Which those are is
-asked of the model: of all ways to put the term in place of up to three words, or between two, it
-finds the right one likeliest, as what follows then still fits the source. (Constrained beam search,
-the usual way, lets the rest of the sentence change as well, and small models lose by it.)
+asked of the model: of all ways to put the term in place of a word or two, or between two, it finds
+the right one likeliest, as what follows then still fits the source. Constrained beam search, the
+usual way, lets the rest of the sentence change as well.
 """
 
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from speaq.apps.translate.glossary import Match
 from speaq.apps.translate.languages import UNSPACED
@@ -19,10 +19,10 @@ from speaq.text.units import HAN
 
 _WORD = re.compile(rf"[{HAN}]|[^\W_{HAN}]+(?:[-'’][^\W_{HAN}]+)*")
 _SIGN = re.compile(r"[.,;:!?，。；：！？]")
-_REPLACED = 3
-"""Words that a term may stand for."""
-
-
+_REPLACED, _CHARACTERS = 2, 4
+"""Words that a term may stand for; characters, in languages without spaces."""
+_AHEAD = 6
+"""Places that are tried with other inflections."""
 _CHOICES = 3
 """Inflections that are tried of a term."""
 
@@ -47,7 +47,15 @@ def force(direction: Direction, source: str, best: Hypothesis, matches: Sequence
         matches: the terms in it.
     """
     said, certain = best.text, confidence(best)
+    # Which of two places is filled first is chance: both may take any of the term's inflections.
+    choices = {
+        match.term.target: max(
+            (each.choices for each in matches if each.term == match.term), key=len
+        )
+        for match in matches
+    }
     for number, match in enumerate(matches):
+        match = replace(match, choices=choices[match.term.target])
         needed = _needed(matches[: number + 1])
         if count(said, match, direction.target) < needed[match.term.target]:
             made = _with_term(direction, source, said, match, matches[: number + 1])
@@ -84,31 +92,28 @@ def _with_term(
             count(text, each, direction.target) >= needed[each.term.target] for each in sofar
         )
 
-    texts = [
-        _placed(said, start, end, choice, direction.target)
-        for start, end in _places(said)
-        for choice in match.choices[:_CHOICES]
-    ]
-    return _likeliest(direction, source, [text for text in dict.fromkeys(texts) if fits(text)])
+    places = _places(said, direction.target)
+    best: dict[str, float] = {}
+    for number, choice in enumerate(match.choices[:_CHOICES]):
+        texts = {_placed(said, *place, choice, direction.target): place for place in places}
+        texts = {text: place for text, place in texts.items() if fits(text)}
+        likely = dict(zip(texts, direction.likelihood(source, list(texts)), strict=True))
+        best |= likely
+        if number == 0:
+            # Another ending is right or wrong in its place; where that is, any of them shows.
+            ahead = sorted(likely, key=lambda text: -likely[text])[:_AHEAD]
+            places = [texts[text] for text in ahead] or places
+    return max(best.items(), key=lambda each: each[1], default=None)
 
 
-def _likeliest(
-    direction: Direction, source: str, candidates: Sequence[str]
-) -> tuple[str, float] | None:
-    """The candidate that the model finds likeliest as the whole translation."""
-    if not candidates:
-        return None
-    likely = direction.likelihood(source, candidates)
-    return max(zip(candidates, likely, strict=True), key=lambda each: each[1])
-
-
-def _places(said: str) -> list[tuple[int, int]]:
-    """Where a term may go: in place of up to three words of a clause, or before one."""
+def _places(said: str, target: str) -> list[tuple[int, int]]:
+    """Where a term may go: in place of a few words of a clause, or before one."""
     words = [each.span() for each in _WORD.finditer(said)]
+    most = _CHARACTERS if target in UNSPACED else _REPLACED
     made = []
     for first, (start, _) in enumerate(words):
         made.append((start, start))
-        for _, end in words[first : first + _REPLACED]:
+        for _, end in words[first : first + most]:
             if _SIGN.search(said[start:end]):
                 break
             made.append((start, end))

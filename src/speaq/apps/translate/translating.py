@@ -139,6 +139,8 @@ class Direction:
 
     def likelihood(self, text: str, translations: Sequence[str]) -> list[float]:
         """How likely the model finds each translation of a text: as `confidence`."""
+        if not translations:
+            return []
         scored = self.translator.logprobs(
             [text] * len(translations), translations, source=self.source, target=self.target
         )

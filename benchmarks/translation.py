@@ -150,7 +150,7 @@ def by_trainer(
     recipe = {
         "per_device_train_batch_size": max(1, round(settings.batch_tokens / usual)),
         "learning_rate": settings.lr,
-        "warmup_ratio": settings.warmup,
+        "warmup_steps": settings.warmup,
         "label_smoothing_factor": settings.smoothing,
     }
     own = {} if method == "trainer" else recipe
@@ -161,7 +161,10 @@ def by_trainer(
     model.plain.load_state_dict(initial)
     steps = max(1, int((settings.minutes * 60 - spent) / each))
     spent += trainer_seconds(model, data, own, steps, seed, folder)
-    model.plain.eval()
+    # The trainer leaves its own forward on the model it trained; its weights go into a plain one.
+    weights = model.plain.state_dict()
+    model = new_model(settings.model, tokenizer, settings.dropout, seed)
+    model.plain.load_state_dict(weights)
     model.facts = {"translation": {"pairs": [list(parts[0][0].languages)], "tagged": False}}
     model.save(folder / method)
     return spent
@@ -171,6 +174,18 @@ def trainer_seconds(
     model: Any, data: Sequence[Any], own: dict[str, Any], steps: int, seed: int, folder: Path
 ) -> float:
     from transformers import DataCollatorForSeq2Seq, Seq2SeqTrainer, Seq2SeqTrainingArguments
+    from transformers.models.m2m_100.modeling_m2m_100 import shift_tokens_right
+
+    pad = DataCollatorForSeq2Seq(model.tokenizer)
+
+    def collate(rows: Any) -> Any:
+        # With label smoothing the trainer keeps the labels from the model, which then needs these.
+        batch = pad(rows)
+        config = model.plain.config
+        batch["decoder_input_ids"] = shift_tokens_right(
+            batch["labels"], config.pad_token_id, config.decoder_start_token_id
+        )
+        return batch
 
     arguments = Seq2SeqTrainingArguments(
         output_dir=str(folder / "trainer-run"),
@@ -188,7 +203,7 @@ def trainer_seconds(
         model=model.plain,
         args=arguments,
         train_dataset=list(data),
-        data_collator=DataCollatorForSeq2Seq(model.tokenizer, model.plain),
+        data_collator=collate,
     )
     begun = clock()
     trainer.train()

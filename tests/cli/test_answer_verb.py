@@ -21,7 +21,9 @@ def test_from_documents_to_kept_answers(speaq: Speaq, spoken: str) -> None:
     Path("docs/a.txt").write_text(text, encoding="utf-8")
     code, out, err = speaq("answer", "index", "i", "docs", "--domain", "medical")
     assert code == 0, err
-    assert ("1 documents, 1 passages" if spoken == "en" else "1 个文档、1 个段落") in out
+    assert ("holds 1 passages" if spoken == "en" else "现有 1 个段落") in out
+    again = speaq("answer", "index", "i", "docs", "--domain", "medical")[1]
+    assert again == out.replace("1 documents", "0 documents").replace("1 个文档", "0 个文档")
     code, out, _ = speaq("answer", "search", "i", question, "--count", 1)
     assert out.startswith("1  a.txt:1") and "bm25" in out and held in out
     code, out, err = speaq("answer", "ask", "i", question, "--store", "log.sqlite")

@@ -123,6 +123,15 @@ def test_a_folder_without_documents_is_refused(tmp_path: Path) -> None:
         documents_in([tmp_path])
 
 
+def test_two_documents_of_one_name_are_refused(tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "x.txt").write_text(f"Text of {folder}.")
+    with pytest.raises(DataError, match="same name"):
+        documents_in([tmp_path / "a", tmp_path / "b" / "x.txt"])
+    assert [document.name for document, _ in documents_in([tmp_path])] == ["a/x.txt", "b/x.txt"]
+
+
 def test_languages_of_documents_are_known(documents: Path) -> None:
     found = {document.name: document.language for document, _ in documents_in([documents])}
     assert (found["pump.md"], found["保修.txt"]) == ("en", "zh")

@@ -154,6 +154,9 @@ def test_domains_stand_apart(domains: Path) -> None:
     assert not other.details["answered"] and "legal advice" in other.details["notice"]
     with pytest.raises(SettingsError, match=r"no domain 'x'.*legal, medical"):
         answered(application, Question(question, domain="x"))
+    settings.save(AnswerSettings(domain="legal"), domains / "medical")
+    with pytest.raises(ModelError, match="two domains"):
+        Answering.open(str(domains))
 
 
 def test_each_domain_has_its_own_threshold(domains: Path) -> None:

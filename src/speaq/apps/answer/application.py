@@ -21,6 +21,8 @@ from speaq.text.segmentation import is_chinese
 
 LONGEST = 2000
 """Characters of a question."""
+_REMEMBERED = 5
+"""Exchanges of a conversation that a follow-up may lean on."""
 _SHOWN = 3
 """Passages whose places a refusal names."""
 
@@ -85,7 +87,13 @@ class Answering:
                 f"{folder} holds no index; make one with: speaq answer index {folder} DOCUMENTS.",
                 f"{folder} 中没有索引；请运行：speaq answer index {folder} 文档。",
             )
-        return cls({each.name: each for each in opened})
+        names = [each.name for each in opened]
+        if twice := next((name for name in names if names.count(name) > 1), ""):
+            raise ModelError(
+                f"two domains in {folder} are called '{twice}'; rename one with: speaq answer set.",
+                f"{folder} 中有两个领域都叫“{twice}”；请用 speaq answer set 改名。",
+            )
+        return cls(dict(zip(names, opened, strict=True)))
 
     def respond(self, request: Question, answer_id: str) -> Iterator[str | Answer]:
         """See `Application`.
@@ -129,7 +137,8 @@ class Answering:
         for name in names:
             domain = self.domains[name]
             domain.refresh()
-            asked = standing_alone(request.question, request.history, _rarity(domain))
+            history = request.history[-_REMEMBERED:]
+            asked = standing_alone(request.question, history, _rarity(domain))
             found = domain.search.find(asked, 1, "bm25") if len(names) > 1 else []
             covered = max((each.covered for each in found), default=0.0)
             if best is None or covered > best[0]:

@@ -18,7 +18,8 @@ def index(
 ) -> tuple[int, int]:
     """Index documents under a domain's folder, which is made if it is not there.
 
-    A document of a name that is known takes the other's place. All of them are indexed, or none.
+    A document of a name that is known takes the other's place, unless it is the same. All of them
+    are indexed, or none.
 
     Args:
         folder: of the index.
@@ -26,7 +27,7 @@ def index(
         settings: of a new index; None: the default, or those it has.
         answer: of the domain; None leaves them as they are.
 
-    Returns: documents and passages that were indexed.
+    Returns: how many documents were new or changed, and the passages of the index.
 
     Raises:
         DataError: what `documents_in` raises, or an index with other settings.
@@ -36,7 +37,10 @@ def index(
     documents = documents_in(places)
     made = Index.create(folder, settings) if settings is not None else Index(folder)
     search = Search(made)
-    passages = made.add(documents, search.encoding)
+    known = {each.name: each.digest for each in made.documents()}
+    fresh = [pair for pair in documents if known.get(pair[0].name) != pair[0].digest]
+    if fresh:
+        made.add(fresh, search.encoding)
     if answer is not None:
         domains.save(answer, folder)
-    return len(documents), passages
+    return len(fresh), made.count

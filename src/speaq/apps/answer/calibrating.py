@@ -25,6 +25,7 @@ from speaq.core.progress import track
 from speaq.core.seeds import generator
 from speaq.text.files.readers import read_rows, suffix_of
 from speaq.text.files.squad import is_squad
+from speaq.training.supervised.examples import Question
 from speaq.training.supervised.files import read_training
 from speaq.training.supervised.measures import answer_measures, plain_answer
 
@@ -84,7 +85,11 @@ def read_asked(file: Path) -> list[Asked]:
     """
     if suffix_of(file) == ".json" and file.is_file() and _squad(file):
         found = read_training(file, "reading")
-        return [Asked(e.question, tuple(a.text for a in e.answers)) for e in found]  # type: ignore[union-attr]
+        return [
+            Asked(each.question, tuple(answer.text for answer in each.answers))
+            for each in found
+            if isinstance(each, Question)
+        ]
     made = []
     for row, record in read_rows(file):
         question = record.get("question") or record.get("问题")

@@ -28,8 +28,16 @@ def documents_in(places: Iterable[Path]) -> list[tuple[Document, list[Part]]]:
         SettingsError: a document needs the extra `documents`.
     """
     found: dict[str, tuple[Document, list[Part]]] = {}
+    paths: dict[str, Path] = {}
     for place in places:
         for name, path in _files(place):
+            if paths.setdefault(name, path) != path:
+                raise DataError(
+                    f"{paths[name]} would have the same name '{name}' in the index; name the "
+                    "folder above both.",
+                    f"{paths[name]} 在索引中将同名“{name}”；请给出两者的上级目录。",
+                    file=path,
+                )
             parts = read_document(path)
             found[name] = Document(name, file_digest(path), _languages(parts)), parts
     if not found:

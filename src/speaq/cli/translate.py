@@ -16,6 +16,7 @@ _ORDER = (
     "train",
     "evaluate",
     "convert",
+    "sample",
     "text",
     "file",
     "live",

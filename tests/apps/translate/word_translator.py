@@ -86,7 +86,10 @@ class WordTranslator:
 
     def _hypothesis(self, text: str, said: str) -> Said:
         """Words that it would say itself, or next to one it would say, are likely."""
-        own, words = self.said(text).lower().split(), said.lower().split()
+        own, words = (
+            [word.strip(".,!?") for word in each.lower().split()]
+            for each in (self.said(text), said)
+        )
         meant = [ALIKE.get(word, word) for word in words]
         logprobs = [-2.0] * len(words)
         stems = [[word[:3] for word in each] for each in (own, meant)]

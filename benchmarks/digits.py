@@ -32,7 +32,7 @@ from speaq.apps.transcribe.scoring import Errors, total, word_errors
 from speaq.apps.transcribe.training import Trained, default_loop, train_acoustic
 from speaq.core.seeds import generator
 
-DATA = Path(__file__).parents[2] / "shared/data/fsdd/recordings.tar.gz"
+DATA = Path("../shared/data/fsdd/recordings.tar.gz")
 RATE = 8000
 BEAM = BeamSettings(width=16, weight=1.0, bonus=0.5)
 STRINGS = 200

@@ -28,7 +28,7 @@ from speaq.apps.forecast.series import read_series
 from speaq.training.floors.linear import LinearMap, chosen, origins
 from speaq.training.floors.series import mase, seasonal_naive
 
-DATA = Path(__file__).parents[2] / "shared/data/etth/ETTh1.csv.gz"
+DATA = Path("../shared/data/etth/ETTh1.csv.gz")
 MONTH = 30 * 24
 SEASON = 24
 LOOK_BACKS = (168, 336, 512, 720)

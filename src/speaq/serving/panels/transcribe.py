@@ -70,7 +70,10 @@ class TranscribePanel:
         with gr.Row():
             with gr.Column(min_width=300):
                 self._audio = gr.Audio(
-                    sources=["microphone", "upload"], type="filepath", label=words["audio"]
+                    sources=["upload", "microphone"],
+                    type="filepath",
+                    label=words["audio"],
+                    buttons=["download"],  # not the button that would share it with others
                 )
                 self._language = gr.Textbox(label=words["language"], max_lines=1)
                 self._script = gr.Dropdown(

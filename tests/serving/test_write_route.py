@@ -92,7 +92,7 @@ PAGE = """
     from speaq.serving.panels.write import WritePanel
 
     with ExperienceStore(sys.argv[1]) as store:
-        panel = WritePanel(Counter(Writing(load("new:tiny")), store, Engine(4)))
+        panel = WritePanel(Counter(Writing(load("new:tiny")), store, Engine(1, 1)))
         with gr.Blocks() as blocks:
             language = gr.Radio(["en", "zh"], value="en")
             panel.lay_out(language, "en")

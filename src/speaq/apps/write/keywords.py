@@ -182,9 +182,15 @@ class Keywords:
         if tokens and self._urgent(draft, missing):
             return _only(logits, self._on_the_way(chosen) or tokens)
         late = max(self._lateness(draft, len(missing)), ending)
-        if tokens:
+        likelier: dict[int, float] = {}
+        for options, done in chosen:
+            for token in options:
+                # What was begun is rather ended than left as half a word.
+                nats = self.strength * late * (1 + 2 * done)
+                likelier[token] = max(nats, likelier.get(token, 0.0))
+        for token, nats in likelier.items():
             # What support bounds away stays open to a keyword.
-            logits[tokens] = logits[tokens].clamp(min=FLOOR) + self.strength * late
+            logits[token] = logits[token].clamp(min=FLOOR) + nats
         return logits
 
     def _urgent(self, draft: Draft, missing: Sequence[_Spelt]) -> bool:

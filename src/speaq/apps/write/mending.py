@@ -47,6 +47,8 @@ _ASKING = (
     "要 去 来 好好 可以 应该 想 请 我们 大家 让 多 得 该 需要 帮 你 我 他 她 咱们 能 先 再 一起"
 )
 """Behind these a verb is doubled on purpose: 讨论讨论."""
+_VIVID = "雪白 通红 笔直 冰凉 漆黑 碧绿 火红 金黄 滚烫 乌黑 煞白 高兴 快乐"
+"""Adjectives that are doubled on purpose."""
 _MAY_DOUBLE = ("z", "q", "m", "d", "o", "i")
 """Kinds of Chinese words, as jieba names them, that are doubled on purpose; verbs and adjectives
 (v, a) may be where nothing follows or somebody is asked."""
@@ -131,7 +133,8 @@ def _not_twice(word: str, earlier: str, after: str) -> bool:
         return word in _ONCE
     kind = kind_of(word)
     if kind.startswith(("v", "a")):
-        return earlier not in _ASKING.split() and bool(_HAN.match(after)) and after not in "的吧了"
+        meant = word in _VIVID.split() or earlier in _ASKING.split()
+        return not meant and bool(_HAN.match(after)) and after != "吧"
     return not kind.startswith(_MAY_DOUBLE)
 
 
@@ -161,6 +164,7 @@ def _end_in_chinese(text: str, changes: list[Change]) -> str:
 
 
 _ENGLISH: tuple[Rule, ...] = (
+    _swap("mark", r"\A[,;]+\s*", ""),
     _swap("mark", r"(?<=[A-Za-z0-9)\"'’”])[，；：？！。]", _narrow),
     _swap("space", r"(?<=[A-Za-z0-9)]) +(?=[,;:!?](?:\s|\Z)|\.(?:\s|\Z))", ""),
     _swap("space", r"(?<=[a-z]{2})[,;](?=[A-Za-z]{2})", r"\g<0> "),
@@ -174,11 +178,14 @@ _ENGLISH: tuple[Rule, ...] = (
     _end_in_english,
 )
 _CHINESE: tuple[Rule, ...] = (
+    _swap("mark", r"\A[，、；,;]+\s*", ""),
     _swap("mark", rf"(?<=[{HAN}”’」》）])[,;:?!](?=[{HAN}“‘「《（\s]|\Z)", _wide),
     _swap("mark", rf"(?<=[{HAN}”’」》）])\.(?=[{HAN}“‘「《（]|\Z)", _wide),
     _swap("mark", r"，{2,}", "，"),
     _swap("mark", r"(?<!。)。。(?!。)", "。"),
     _swap("repeat", r"(?<![\w.])([A-Za-z0-9.]{2,}) \1(?![\w.])", r"\1"),
+    _swap("repeat", r"(?<=\d)([年月日岁时分米])\1(?!\1)", r"\1"),
+    _swap("repeat", r"([于被牠她则])\1(?!\1)", r"\1"),
     _once_in_chinese,
     _particles,
     _end_in_chinese,

@@ -50,8 +50,11 @@ class VerseRule:
 
     @property
     def tokens(self) -> int:
-        """Tokens that surely suffice: a byte each, and the end."""
-        return len(self._places.encode()) + 1
+        """Tokens that surely suffice, with the end: one for each place, or for each of its bytes
+        where tokens hold parts of characters."""
+        spelt = [self._spelling.spelt[token] for token in self._signs]
+        in_parts = any(pending_of(each) or each[0] & 0xC0 == 0x80 for each in spelt)
+        return len(self._places.encode() if in_parts else self._places) + 1
 
     def _refuse_unfit(self) -> None:
         for keyword in self._keywords:

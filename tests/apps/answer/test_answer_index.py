@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from speaq.apps.answer.adding_up import best_scores
 from speaq.apps.answer.building import index
 from speaq.apps.answer.documents import Part
 from speaq.apps.answer.index import Index, IndexSettings
@@ -172,3 +173,25 @@ def test_no_index_or_a_damaged_one_is_said(tmp_path: Path, manifest: str | None)
         (tmp_path / "index.json").write_text(manifest)
     with pytest.raises(ModelError, match="no index" if manifest is None else "damaged"):
         Index(tmp_path)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(0, 10_000), st.integers(1, 8), st.booleans())
+def test_what_is_left_out_could_not_have_won(seed: int, best: int, some_gone: bool) -> None:
+    stream = np.random.default_rng(seed)
+    size = 400
+    floor = stream.uniform(0.5, 2, size).astype(np.float32)
+    alive = stream.random(size) < 0.8 if some_gone else None
+    postings = []
+    for share in stream.choice([0.005, 0.01, 0.3, 0.9], stream.integers(1, 6)):
+        places = np.flatnonzero(stream.random(size) < share).astype(np.int32)
+        if len(places):
+            counts = stream.integers(1, 9, len(places)).astype(np.uint16)
+            postings.append((places, counts, float(np.log(1 / share)) + 0.01))
+    plain = best_scores(postings, floor, alive, best, many=size + 1)
+    pruned = best_scores(postings, floor, alive, best, many=0)
+    wanted = np.sort(plain)[::-1][:best]
+    np.testing.assert_allclose(np.sort(pruned)[::-1][:best], wanted, rtol=1e-5)
+    sure = wanted[wanted > (plain[plain < wanted[-1]].max(initial=0) + 1e-4)]
+    for score in sure:
+        assert np.argmin(np.abs(plain - score)) == np.argmin(np.abs(pruned - score))

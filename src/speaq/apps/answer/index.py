@@ -20,6 +20,7 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
+from speaq.apps.answer.adding_up import best_scores
 from speaq.apps.answer.documents import Part
 from speaq.apps.answer.merging import merge
 from speaq.apps.answer.passages import PassageSettings
@@ -230,18 +231,15 @@ class Index:
     def bm25(self, text: str, best: int) -> list[Scored]:
         """The best passages for a text by BM25 (Lucene's form: the idf is never negative)."""
         asked = Counter(terms().of(text))
-        weights = self.weights(asked)
+        weights = {term: w * asked[term] for term, w in self.weights(asked).items()}
+        k1, b = self.settings.k1, self.settings.b
         found = []
         for number, segment in enumerate(self.segments):
-            scores = np.zeros(len(segment.passages), np.float32)
-            k1, b = self.settings.k1, self.settings.b
             floor = k1 * (1 - b + b * segment.lengths / self._average)
-            for term, weight in weights.items():
-                places, counts = segment.postings(hashed(term))
-                held = np.asarray(counts, np.float32)
-                scores[places] += weight * asked[term] * held / (held + floor[places])
-            if segment.gone:
-                scores[~segment.alive] = 0
+            postings = [
+                (*segment.postings(hashed(term)), weight) for term, weight in weights.items()
+            ]
+            scores = best_scores(postings, floor, segment.alive if segment.gone else None, best)
             found += _best(number, scores, best)
         return sorted(found, key=lambda each: (-each.score, each.segment, each.place))[:best]
 

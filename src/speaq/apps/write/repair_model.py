@@ -141,15 +141,7 @@ def train_repairer(
     Raises:
         DataError: too few sentences.
     """
-    clean = list(dict.fromkeys(each for text in texts for each in sentences(text)))
-    if len(clean) < _LEAST:
-        raise DataError(
-            f"{len(clean)} different sentences are too few to learn repairing from; expected "
-            f"{_LEAST} or more.",
-            f"只有 {len(clean)} 个不同的句子，不足以学习修复；至少需要 {_LEAST} 个。",
-        )
-    order = np.random.default_rng(seed).permutation(len(clean))
-    clean = [clean[int(place)] for place in order]
+    clean = _clean(texts, seed)
     held = max(_LEAST // 4, min(len(clean) // 10, 400))
     pairs = list(noisy_pairs(clean[2 * held :], noise, seed))
     dialogues = [
@@ -174,6 +166,23 @@ def train_repairer(
     model.facts = {**model.facts, _FACTS: {"margin": repairer.margin, **measures}}
     save(model, made.folder)
     return Trained(made.folder, repairer.margin, measures)
+
+
+def _clean(texts: Iterable[str], seed: int) -> list[str]:
+    """The different sentences of some texts, shuffled.
+
+    Raises:
+        DataError: too few.
+    """
+    clean = list(dict.fromkeys(each for text in texts for each in sentences(text)))
+    if len(clean) < _LEAST:
+        raise DataError(
+            f"{len(clean)} different sentences are too few to learn repairing from; expected "
+            f"{_LEAST} or more.",
+            f"只有 {len(clean)} 个不同的句子，不足以学习修复；至少需要 {_LEAST} 个。",
+        )
+    order = np.random.default_rng(seed).permutation(len(clean))
+    return [clean[int(place)] for place in order]
 
 
 def _margin(repairer: Repairer, clean: Sequence[str], false_alarms: float) -> float:

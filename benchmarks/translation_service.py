@@ -36,6 +36,7 @@ from speaq.apps.translate.translating import Direction
 from speaq.core.errors import SpeaqError
 
 Row = dict[str, Any]
+CASES = ("guard", "glossary", "kept", "degenerate")
 _PAIR = ("de", "en")
 _TOGETHER = 32
 _PLACES = {"multi30k": "multi30k/test_2016_flickr.de.gz", "tatoeba": "tatoeba/en-zh.tsv.gz"}
@@ -47,10 +48,11 @@ def main() -> None:
     arguments.add_argument("--root", type=Path, default=Path("../shared/data"))
     arguments.add_argument("--limit", type=int, default=1000, help="sentences of each case")
     arguments.add_argument("--beam", type=int, default=4)
+    arguments.add_argument("--cases", nargs="+", default=CASES, choices=CASES)
     chosen = arguments.parse_args()
     data = present(chosen.root, _PLACES)
     rows: list[Row] = []
-    for seed in chosen.seeds:
+    for seed in chosen.seeds if "guard" in chosen.cases else ():
         rows += guard(chosen.root, data, chosen.limit, seed)
     if chosen.model and "multi30k" in data:
         import torch
@@ -62,11 +64,12 @@ def main() -> None:
         direction = Direction(application.translator, *_PAIR, chosen.beam)
         pairs = list(zip(*(multi30k(chosen.root, code) for code in _PAIR), strict=True))
         pairs = pairs[: chosen.limit]
-        plain = rendered(direction, [source for source, _ in pairs], Rules())
+        asked = {"glossary", "kept"} & set(chosen.cases)
+        plain = rendered(direction, [source for source, _ in pairs], Rules()) if asked else []
         for seed in chosen.seeds:
-            rows += glossary(direction, pairs, plain, seed)
-            rows += kept(direction, pairs, plain, seed)
-        rows += degenerate(application)
+            rows += glossary(direction, pairs, plain, seed) if "glossary" in asked else []
+            rows += kept(direction, pairs, plain, seed) if "kept" in asked else []
+        rows += degenerate(application) if "degenerate" in chosen.cases else []
     write(chosen, rows)
 
 

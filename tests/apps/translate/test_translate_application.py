@@ -66,8 +66,16 @@ def test_what_is_kept_is_byte_identical_even_if_the_model_copies_nothing() -> No
     kept = ["https://a.de/x?y=%20z", "{name}", "`rm -rf`", "Speaq"]
     assert all(answer.text.count(each) == 1 for each in kept)
     assert answer.details["sentences"][0]["kept"] == kept
+    assert answer.details["sentences"][0]["how"] == "model"
+    assert answer.text == ("See https://a.de/x?y=%20z and {name} in the park, `rm -rf` and Speaq!")
+
+
+def test_what_is_part_of_a_word_parts_the_sentence() -> None:
+    answer = answered(
+        Translate(WordTranslator()), TranslateRequest("Ein {n}hund läuft", "de", "en")
+    )
+    assert answer.text == "A {n}dog runs"
     assert answer.details["sentences"][0]["how"] == "pieces"
-    assert "in the park" in answer.text
 
 
 def test_a_word_the_model_copies_stands_in_for_what_is_kept() -> None:

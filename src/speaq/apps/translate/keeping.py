@@ -2,7 +2,9 @@
 
 A small model neither copies an address nor knows where a placeholder belongs. In turn are tried:
 the sentence as it is, where the model copies after all; a word it does copy in the span's place;
-and the pieces around the spans, each translated alone. Tags of HTML stand around the translation
+the sentence without the span, which is then put where what stands before it is likeliest to be the
+translation of what stood before it, and what stands behind it likewise; and, for spans within
+words, the pieces around the spans, each translated alone. Tags of HTML stand around the translation
 of what they stood around, where that is found in the translation of the whole sentence.
 """
 
@@ -22,6 +24,7 @@ _STAND_INS = (
     ("X", "Y", "Z", "W", "V", "Q"),
 )
 """Words that models copy: names, numbers, letters. Of each sentence the likeliest are used."""
+_TOKEN = re.compile(r"\w+|[^\w\s]")
 _END = re.compile(r"[.!?。！？…]+\s*$")
 
 
@@ -68,6 +71,7 @@ def translate_keeping(direction: Direction, text: str, spans: Sequence[Span]) ->
         made = (
             (_tagged(direction, core, inner) if all(s.kind == "tag" for s in inner) else None)
             or _standing_in(direction, core, inner)
+            or _inserted(direction, core, inner)
             or _in_pieces(direction, core, inner)
         )
     return Kept(before + made.text + after, made.confidence, made.whole)
@@ -139,6 +143,57 @@ def _put_back(
     for start, end, span in sorted(places, reverse=True):
         made = made[:start] + span + made[end:]
     return Kept(made, confidence(best), True)
+
+
+def _inserted(direction: Direction, text: str, spans: Sequence[Span]) -> Kept | None:
+    """Translate without the spans, and put each where the model divides best; None where a span
+    is part of a word."""
+    if any(span.kind == "tag" or _within_word(text, span) for span in spans):
+        return None
+    cut = list(
+        zip([0, *(span.end for span in spans)], [*(s.start for s in spans), len(text)], strict=True)
+    )
+    pieces = [text[start:end] for start, end in cut]
+    plain = _close("".join(pieces))
+    [[best]] = direction.best([plain])
+    if not translatable(plain) or fault(plain, best.text):
+        return None
+    places = [0, *(each.end() for each in _TOKEN.finditer(best.text))]
+    chosen: list[tuple[int, int]] = []
+    for number in range(len(spans)):
+        sides = _close("".join(pieces[: number + 1])), _close("".join(pieces[number + 1 :]))
+        halves = [(best.text[:place].strip(), best.text[place:].strip()) for place in places]
+        likely = [
+            one + two
+            for one, two in zip(
+                direction.total_logprobs(sides[0], [half[0] for half in halves]),
+                direction.total_logprobs(sides[1], [half[1] for half in halves]),
+                strict=True,
+            )
+        ]
+        chosen.append((places[max(range(len(places)), key=likely.__getitem__)], number))
+    made = best.text
+    for place, number in sorted(chosen, reverse=True):
+        made = _put(made, place, text, spans[number])
+    return Kept(made, confidence(best), True)
+
+
+def _within_word(text: str, span: Span) -> bool:
+    around_it = text[max(0, span.start - 1) : span.start] + text[span.end : span.end + 1]
+    return any(letter.isalnum() for letter in around_it)
+
+
+def _close(text: str) -> str:
+    """The text without the blanks that what was taken out leaves."""
+    return re.sub(r"\s+", " ", text).strip()
+
+
+def _put(made: str, place: int, text: str, span: Span) -> str:
+    """The span at a place, with the blanks around it that it has in the source."""
+    before, after = made[:place].rstrip(), made[place:].lstrip()
+    left = " " if before and text[span.start - 1 : span.start].isspace() else ""
+    right = " " if after and after[:1].isalnum() else ""
+    return before + left + span.text + right + after
 
 
 def _in_pieces(direction: Direction, text: str, spans: Sequence[Span]) -> Kept:

@@ -177,6 +177,8 @@ def _spanned(direction: Direction, task: _Task) -> Rendered:
     kept = tuple(span.text for span in task.spans)
     if problem:
         return Rendered(task.text, task.text, "copied", 0.0, kept=kept, problem=problem)
+    if made.text == task.text and made.confidence == 1.0:
+        return Rendered(task.text, made.text, "copied", 1.0, kept=kept)
     return Rendered(
         task.text,
         made.text,

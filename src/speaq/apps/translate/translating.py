@@ -139,12 +139,18 @@ class Direction:
 
     def likelihood(self, text: str, translations: Sequence[str]) -> list[float]:
         """How likely the model finds each translation of a text: as `confidence`."""
+        return [_mean_probability(each) for each in self._logprobs(text, translations)]
+
+    def total_logprobs(self, text: str, translations: Sequence[str]) -> list[float]:
+        """Log-probability of each whole translation of a text, in nats."""
+        return [sum(each) for each in self._logprobs(text, translations)]
+
+    def _logprobs(self, text: str, translations: Sequence[str]) -> Sequence[Sequence[float]]:
         if not translations:
             return []
-        scored = self.translator.logprobs(
+        return self.translator.logprobs(
             [text] * len(translations), translations, source=self.source, target=self.target
         )
-        return [_mean_probability(each) for each in scored]
 
 
 def confidence(hypothesis: Hypothesis) -> float:

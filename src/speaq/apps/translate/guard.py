@@ -135,7 +135,9 @@ def _numbers(one: _Facts, two: _Facts) -> list[Warned]:
     for date in dates:
         said, other = (one, "invented") if date.what == "lost" else (two, "lost")
         [moment] = [each for each in said.dates if each.start == date.start]
-        hours = {float(each[1:3]) for each in moment.readings if each[0] == "t"}
+        hours = {
+            float(each[1:3]) for each in moment.readings if each[0] == "t" and each.endswith(":00")
+        }
         facing = two if said is one else one
         partner = next(
             (

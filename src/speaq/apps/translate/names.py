@@ -78,7 +78,16 @@ def names(text: str, language: str) -> list[Name]:
     """The names of a text in order, none over another."""
     makers = [_known(text, language)]
     if language == "zh":
-        makers = [_titled(text), _dotted(text), *makers, _persons(text), _foreign(text), _odd(text)]
+        makers.append(_known(text, "en"))
+        makers = [
+            _titled(text),
+            _dotted(text),
+            *makers,
+            _persons(text),
+            _foreign(text),
+            _odd(text),
+            _latin(text),
+        ]
     elif language == "de":
         makers += [_odd(text), _german(text)]
     else:
@@ -146,6 +155,13 @@ def _large(text: str) -> Iterator[Name]:
         opening = before not in _TITLES and _OPENING.search(text[: word.start()]) is not None
         sure = not opening and len(bare) > 1 and not titled
         yield Name(word.start(), word.start() + len(said), sure=sure)
+
+
+def _latin(text: str) -> Iterator[Name]:
+    """Chinese: Latin words that are written large are names."""
+    for word in _LARGE.finditer(text):
+        if word.group()[0].isupper() and word.group().lower() not in _NO_NAMES.split():
+            yield Name(word.start(), word.end(), sure=len(word.group()) > 1)
 
 
 def _german(text: str) -> Iterator[Name]:

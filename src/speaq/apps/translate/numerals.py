@@ -63,7 +63,15 @@ _LIKE_TWO = {
     "zweite", "zweiten", "zweiter", "deuxième", "doppelt", "double", "twins", "zu zweit",
 }  # fmt: skip
 _EXTRA = {
-    "en": {"dozen": 12.0, "first": 1.0, "third": 3.0, "half": 0.5, "twice": 2.0, "three": 3.0},
+    "en": {
+        "dozen": 12.0,
+        "first": 1.0,
+        "third": 3.0,
+        "half": 0.5,
+        "twice": 2.0,
+        "a thousand": 1e3,
+        "a million": 1e6,
+    },
     "de": {"dutzend": 12.0, "erste": 1.0, "ersten": 1.0, "dritte": 3.0, "dritten": 3.0},
     "fr": {"douzaine": 12.0, "premier": 1.0, "première": 1.0, "troisième": 3.0},
 }

@@ -120,7 +120,7 @@ class Writing:
             yield ""
         ended = drawn[-1].token_id == self.language_model.end_id
         if not as_it_is:
-            for certain in finisher.end(ended):
+            for certain in finisher.end(ended, close=request.kind != "poem"):
                 said += certain
                 yield certain
         # Where nothing was worth keeping, what there is has to do.

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from speaq.apps.write.budgets import finished
 from speaq.apps.write.cutting import Cutter
 from speaq.apps.write.keywords import counts
 from speaq.apps.write.mending import Change, mended
@@ -40,10 +41,20 @@ class Finisher:
         for sentence in self._cutter.add(piece):
             yield self._mended(sentence)
 
-    def end(self, ended: bool) -> Iterator[str]:
-        """The rest; `ended`: the writer ended it, rather than was cut off."""
-        for sentence in self._cutter.end(ended):
-            yield self._mended(sentence)
+    def end(self, ended: bool, *, close: bool = False) -> Iterator[str]:
+        """The rest.
+
+        Args:
+            ended: whether the writer ended the text, rather than was cut off.
+            close: put a mark behind a last sentence that lacks one.
+        """
+        given = [self._mended(sentence) for sentence in self._cutter.end(ended)]
+        if close and given and not finished(given[-1]):
+            bare = given[-1].rstrip(" ,，、;；:：—-")
+            mark = "。" if self.language == "zh" else "."
+            self.changes.append(Change("mark", given[-1][-1], f"{bare[-1:]}{mark}"))
+            given[-1] = bare + mark
+        yield from given
 
     def _mended(self, sentence: str) -> str:
         bare = sentence.strip()

@@ -8,6 +8,7 @@ import pytest
 from speaq.apps.application import answered
 from speaq.apps.forecast.application import Forecast, ForecastRequest
 from speaq.apps.forecast.bands import calibrated, spread
+from speaq.apps.forecast.chart import save_chart
 from speaq.apps.forecast.evaluating import evaluate
 from speaq.apps.forecast.foretelling import ForecastSettings, fit, open_forecaster
 from speaq.apps.forecast.measures import coverage, crps, smape
@@ -151,6 +152,12 @@ def test_the_application_answers_with_a_table_and_an_episode():
     [record] = answer.details["forecasts"]
     assert record["bands"][0]["lower"][0] < record["mean"][0] < record["bands"][0]["upper"][0]
     json.dumps(answer.details, allow_nan=False)
+
+
+def test_the_chart_shows_chinese_names(tmp_path):
+    request = ForecastRequest(series={"北京": tuple(wave(240, 0.1).values)}, season=12, horizon=6)
+    save_chart(answered(Forecast(None), request).details["forecasts"], tmp_path / "c.png")
+    assert (tmp_path / "c.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_missing_numbers_in_a_request_are_filled_and_said():

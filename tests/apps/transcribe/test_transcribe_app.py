@@ -227,7 +227,9 @@ def test_sources_that_are_no_engine_are_refused(tmp_path):
 
 
 def test_the_chain_is_drawn(tmp_path):
-    draw_chain(tone(0.5), RATE, [Segment(0.1, 0.2, "hi")], tmp_path / "a.png")
+    draw_chain(
+        tone(0.5), RATE, [Segment(0.1, 0.2, "hi"), Segment(0.2, 0.3, "你好")], tmp_path / "a.png"
+    )
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
 
 

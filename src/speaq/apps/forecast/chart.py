@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from speaq.apps.fonts import families, shown
 from speaq.core.files import replacing_file
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def chart(forecasts: Sequence[dict[str, Any]]) -> "Figure":
                 ahead, band["lower"], band["upper"], color="#1f5fa8", alpha=shade, label=label
             )
         axis.plot(ahead, each["mean"], color="#1f5fa8", linewidth=1.5)
-        axis.set_title(each["name"], fontsize=10)
+        axis.set_title(shown(each["name"]), fontsize=10, family=families())
         axis.legend(loc="upper left", fontsize=8)
         axis.grid(alpha=0.25)
         axis.set_xticks([0, steps - 1], [each["times"][0], each["times"][-1]], fontsize=8)

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from speaq.apps.fonts import families, shown
 from speaq.apps.transcribe.acoustic import MARGIN, STEP, Acoustic
 from speaq.apps.transcribe.audio import RATE, Samples, resampled
 from speaq.apps.transcribe.engines import Engine
@@ -39,10 +40,10 @@ def draw_chain(
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    shown = samples[: MOST_SECONDS * rate]
-    seconds = len(shown) / rate
+    begin = samples[: MOST_SECONDS * rate]
+    seconds = len(begin) / rate
     cepstra = Cepstra(rate)
-    wave = torch.from_numpy(shown)[None]
+    wave = torch.from_numpy(begin)[None]
     tables: list[tuple[str, NDArray[np.float32], float, list[str]]] = [
         ("log mel", log_mel(wave, cepstra)[0].numpy(), HOP, []),
         ("MFCC", mfcc(wave, cepstra)[0, :, 1:].numpy(), HOP, []),
@@ -53,18 +54,26 @@ def draw_chain(
     figure = Figure(figsize=(12, 2.2 * (len(tables) + 1)), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(len(tables) + 1, 1, sharex=True)
-    axes[0].plot(np.arange(len(shown)) / rate, shown, color="#1f5fa8", linewidth=0.5)
+    axes[0].plot(np.arange(len(begin)) / rate, begin, color="#1f5fa8", linewidth=0.5)
     axes[0].set_ylabel("waveform")
     for each in (word for segment in segments for word in segment.words or (segment,)):
         if each.start < seconds:
             axes[0].axvline(each.start, color="#c0392b", linewidth=0.6)
-            axes[0].text(each.start, axes[0].get_ylim()[1], each.text, fontsize=8, va="bottom")
+            axes[0].text(
+                each.start,
+                axes[0].get_ylim()[1],
+                shown(each.text),
+                fontsize=8,
+                va="bottom",
+                family=families(),
+            )
     for axis, (name, table, step, labels) in zip(axes[1:], tables, strict=True):
         edges = (0, len(table) * step, -0.5, table.shape[1] - 0.5)
         axis.imshow(table.T, aspect="auto", origin="lower", extent=edges, cmap="magma")
         axis.set_ylabel(name)
         if labels and len(labels) <= 40:
-            axis.set_yticks(range(len(labels)), labels, fontsize=6)
+            names = [shown(label) for label in labels]
+            axis.set_yticks(range(len(names)), names, fontsize=6, family=families())
     axes[-1].set_xlabel("s")
     with replacing_file(file) as temporary:
         figure.savefig(temporary, dpi=110, format="png")

@@ -28,6 +28,7 @@ import importlib
 import json
 import sys
 import time
+from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
@@ -57,16 +58,16 @@ def main() -> None:
     rows = []
     for seed in chosen.seeds:
         for application in chosen.applications:
-            if (time.perf_counter() - begun) / 60 > chosen.minutes:
-                break
-            rows += case(application, seed, chosen.root, chosen.cache)
+            kept = chosen.cache / "rows" / f"{application}-{seed}.json"
+            if not kept.exists() and (time.perf_counter() - begun) / 60 > chosen.minutes:
+                continue
+            rows += case(application, seed, kept, chosen)
     del chosen.root
     write(chosen, rows)
 
 
-def case(application: str, seed: int, root: Path, cache: Path) -> list[dict[str, Any]]:
+def case(application: str, seed: int, kept: Path, chosen: Namespace) -> list[dict[str, Any]]:
     """The rows of one application and seed; those kept from an earlier call, if there are."""
-    kept = cache / "rows" / f"{application}-{seed}.json"
     if kept.exists():
         found: list[dict[str, Any]] = json.loads(kept.read_text(encoding="utf-8"))
         return found
@@ -76,7 +77,7 @@ def case(application: str, seed: int, root: Path, cache: Path) -> list[dict[str,
         rows.append(row)
         print(json.dumps(row), file=sys.stderr, flush=True)
 
-    importlib.import_module(f"five.{application}").rows(root, cache, seed, tell)
+    importlib.import_module(f"five.{application}").rows(chosen.root, chosen.cache, seed, tell)
     kept.parent.mkdir(exist_ok=True)
     write_text(kept, json.dumps(rows))
     return rows

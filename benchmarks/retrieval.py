@@ -3,7 +3,7 @@
     python benchmarks/retrieval.py --data ../shared/data/cmrc2018/cmrc2018_dev.json.gz \\
         ../shared/data/xquad/xquad.zh.json.gz ../shared/data/xquad/xquad.en.json.gz \\
         ../shared/data/squad2/dev-v2.0.json.gz --dense xquad.en squad2 --json FILE
-    python benchmarks/retrieval.py --scale 100000
+    python benchmarks/retrieval.py --data ... --scale 100000 --json FILE
 
 Every question that has an answer is asked of all paragraphs of its file. A row: `data, method,
 hit1, hit5, mrr`, `p95_ms` of a question on one thread. Methods:
@@ -13,7 +13,7 @@ hit1, hit5, mrr`, `p95_ms` of a question on one thread. Methods:
     bm25s            its defaults
     bm25s stemmed    with its English stop words and PyStemmer
 
-`--scale` indexes so many passages, half English and half Chinese, made of sentences of the files
+`--scale` indexes so many passages instead, half English and half Chinese, made of sentences of the files
 in an order of the seed; its row says `seconds` of indexing, `restart` in a fresh process until the
 first answer, `p95_ms`, `peak_mb` of that process, `disk_mb`, and seconds to `add` and `remove` one
 document.
@@ -70,7 +70,7 @@ def main() -> None:
     chosen = arguments.parse_args()
     torch.set_num_threads(1)
     rows: list[Row] = []
-    for file in chosen.data:
+    for file in chosen.data if not chosen.scale else ():
         name = file.name.removesuffix(".gz").removesuffix(".json")
         name = "squad2" if name == "dev-v2.0" else name
         paragraphs, asked = opened(file)

@@ -48,7 +48,7 @@ def best_scores(
     common = ordered[len(rare) :]
     if not common:
         return scores
-    least = float(np.partition(scores, -best)[-best]) if size > best else 0.0
+    least = best_of(scores, best)
     # A count never adds more than its term's weight; the last bit is for rounding.
     open_to = least - 1.0001 * sum(weight for *_, weight in common)
     if open_to > 0:
@@ -60,6 +60,13 @@ def best_scores(
     if alive is not None:
         scores[~alive] = 0
     return scores
+
+
+def best_of(scores: NDArray[np.float32], best: int) -> float:
+    """The `best`-th highest score; 0 where fewer are above 0."""
+    # Most are 0, and partitioning is slow among so many equals.
+    above = scores[scores > 0]
+    return float(np.partition(above, -best)[-best]) if len(above) >= best else 0.0
 
 
 def _add_to(

@@ -20,7 +20,7 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from speaq.apps.answer.adding_up import best_scores
+from speaq.apps.answer.adding_up import best_of, best_scores
 from speaq.apps.answer.documents import Part
 from speaq.apps.answer.merging import merge
 from speaq.apps.answer.passages import PassageSettings
@@ -279,11 +279,7 @@ class Index:
 
 def _best(segment: int, scores: NDArray[np.float32], best: int) -> list[Scored]:
     """The best passages with a score above 0; of equals the first."""
-    if len(scores) > 4 * best:
-        least = np.partition(scores, -best)[-best]
-        places = np.flatnonzero(scores >= max(least, np.float32(1e-9)))
-    else:
-        places = np.flatnonzero(scores > 0)
+    places = np.flatnonzero((scores > 0) & (scores >= best_of(scores, best)))
     order = places[np.argsort(-scores[places], kind="stable")][:best]
     return [Scored(segment, int(place), float(scores[place])) for place in order]
 

@@ -3,9 +3,10 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from speaq.apps.application import Answer, recorded
 from speaq.apps.knowledge_graph import KnowledgeGraph, load_graph
@@ -17,6 +18,9 @@ from speaq.core.errors import DataError, SettingsError
 from speaq.core.settings import require
 from speaq.experience.episode import Turn
 from speaq.text.segmentation import is_chinese
+
+if TYPE_CHECKING:
+    from speaq.training.contextual import Encoder
 
 GRAPH = "graph.jsonl"
 """In the folder of the skills: see `knowledge_graph`."""
@@ -95,6 +99,13 @@ class Understand:
         graph = load_graph(file) if file.is_file() else None
         return cls(open_skills(source), Path(source).name or source, graph)
 
+    @cached_property
+    def _encoder(self) -> "Encoder":
+        from speaq.apps.understand.describing import ENCODER
+        from speaq.training.contextual import open_encoder
+
+        return open_encoder(ENCODER)
+
     def respond(self, request: UnderstandRequest, answer_id: str) -> Iterator[str | Answer]:
         """See `Application`: one answer. Its text is the class, or what was found line by line.
 
@@ -123,10 +134,9 @@ class Understand:
             skills = some(skills, request.tasks)
         if not request.labels:
             return skills
-        from speaq.apps.understand.describing import ENCODER, described
-        from speaq.training.contextual import open_encoder
+        from speaq.apps.understand.describing import described
 
-        ready = described(open_encoder(ENCODER), request.labels)
+        ready = described(self._encoder, request.labels)
         own = skills if request.tasks else Skills()
         return own | Skills({"described": ready})
 

@@ -30,8 +30,8 @@ from speaq.training.supervised.labels import labels_of, require_examples
 from speaq.training.supervised.measures import class_measures, several_measures
 
 Method = Literal["naive-bayes", "svm", "nb-svm"]
-_BLEND = 0.25
-"""How much of an NB-SVM's own weights is kept beside their mean (Wang and Manning 2012, β)."""
+_POWER = 0.5
+"""Of the log-count ratios by which an NB-SVM scales its features."""
 _SMOOTHING = 0.1
 _SHARE = 0.3
 """Length of the vectors beside the n-grams, whose length is 1."""
@@ -254,12 +254,12 @@ class _Frame:
 
 def _weighs(method: str, relations: bool) -> bool:
     """Whether n-grams count the more the rarer they are."""
-    return method == "svm" and not relations
+    return method != "naive-bayes" and not relations
 
 
 def _tools(method: str, chinese: bool, relations: bool) -> list[Any]:
     if not relations:
-        return vectorisers(chinese, counts=method != "svm")
+        return vectorisers(chinese, counts=method == "naive-bayes")
     text = classic("sklearn.feature_extraction.text")
     return [text.CountVectorizer(analyzer=relation_features, binary=True)]
 
@@ -276,9 +276,7 @@ def _matrix(
     relations = isinstance(examples[0], Related)
     read: Any = examples if relations else [_text(cast(Labelled, each)) for each in examples]
     matrix = fitted(tools, read) if fresh else counted(tools, read)
-    if method == "nb-svm":
-        matrix.data[:] = 1
-    if method == "nb-svm" or (relations and method == "svm"):
+    if relations and method != "naive-bayes":
         matrix = classic("sklearn.preprocessing").normalize(matrix)
     if vectors is None:
         return matrix.tocsr()
@@ -300,21 +298,24 @@ def _bayes(matrix: Any, held: NDArray[np.bool_]) -> tuple[Any, Any]:
 def _against_rest(
     matrix: Any, yes: NDArray[np.bool_], method: str, cost: float, seed: int
 ) -> tuple[NDArray[np.float64], float]:
-    """One class against all others: weights (F,) and a bias."""
+    """One class against all others: weights (F,) and a bias.
+
+    An NB-SVM (Wang and Manning 2012) scales features by how much the class tells them apart. It
+    differs from the paper in tf-idf instead of presence, in the root of the ratio, and in that
+    weights are not drawn to their mean.
+    """
     ratio = np.ones(matrix.shape[1])
     if yes.all() or not yes.any():
         return 0 * ratio, 1.0 if yes.all() else -1.0
     if method == "nb-svm":
         held = matrix != 0
         inside, outside = (np.asarray(held[which].sum(0)).ravel() + 1 for which in (yes, ~yes))
-        ratio = np.log(inside / inside.sum()) - np.log(outside / outside.sum())
+        logs = np.log(inside / inside.sum()) - np.log(outside / outside.sum())
+        ratio = np.abs(logs) ** _POWER
         matrix = matrix.multiply(ratio[None, :]).tocsr()
     machine = classic("sklearn.svm").LinearSVC(C=cost, random_state=seed)
     machine.fit(matrix, yes)
-    own = machine.coef_[0]
-    if method == "nb-svm":
-        own = ((1 - _BLEND) * np.abs(own).mean() + _BLEND * own) * ratio
-    return own, float(machine.intercept_[0])
+    return machine.coef_[0] * ratio, float(machine.intercept_[0])
 
 
 def _probable(

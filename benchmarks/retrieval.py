@@ -13,10 +13,10 @@ hit1, hit5, mrr`, `p95_ms` of a question on one thread. Methods:
     bm25s            its defaults
     bm25s stemmed    with its English stop words and PyStemmer
 
-`--scale` indexes so many passages instead, half English and half Chinese, made of sentences of the files
-in an order of the seed; its row says `seconds` of indexing, `restart` in a fresh process until the
-first answer, `p95_ms`, `peak_mb` of that process, `disk_mb`, and seconds to `add` and `remove` one
-document.
+`--scale` indexes so many passages instead, half English and half Chinese, made of sentences of the
+files in an order of the seed; its row says `seconds` of indexing, `restart` in a fresh process
+until the first answer, `p95_ms`, `peak_mb` of that process, `disk_mb`, and seconds to `add` and
+`remove` one document.
 """
 
 import gzip

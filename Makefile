@@ -11,7 +11,8 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.t
 BENCHMARKS := help_speed fold_parity randomwalks steering preference_ranking kill_feedback \
 	kill_training q_step frozen_trunk guided_decoding replay off_policy cartpole star_graph maze \
 	wordle coin_collector rainbow_language mutations fronts \
-	data_doctor embeddings augmentation char_lm kill_pretraining intents entities multi_task tuning
+	data_doctor embeddings augmentation char_lm kill_pretraining intents entities multi_task tuning \
+	digits speech forecast retrieval reading relations understanding five_applications
 
 .PHONY: demo test lint bench clean
 .DELETE_ON_ERROR:

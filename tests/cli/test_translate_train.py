@@ -3,8 +3,14 @@ from pathlib import Path
 
 import pytest
 
-from speaq.cli import translate_convert, translate_evaluate, translate_train
-from speaq.core.errors import DataError
+from speaq.cli import (
+    translate_convert,
+    translate_evaluate,
+    translate_sample,
+    translate_train,
+)
+from speaq.core.errors import DataError, SettingsError
+from speaq.experience.store import ExperienceStore
 
 
 @pytest.fixture
@@ -35,6 +41,16 @@ def test_a_file_becomes_a_translator_that_is_measured_and_made_fast(
     [row] = json.loads(report.read_text(encoding="utf-8"))
     assert len(row["translations"]) == row["sentences"] == 24
     assert 0 <= row["bleu"] <= 100
+    store = tmp_path / "log.sqlite"
+    drawn = ["--limit", "5", "--samples", "2", "--decoding.max-new-tokens", "8"]
+    translate_sample.main([str(run), str(pairs), *words, "--store", str(store), *drawn])
+    assert "chrF" in capsys.readouterr().out
+    with ExperienceStore(store) as kept:
+        episodes = kept.episodes("learn")
+    assert 0 < len(episodes) <= 10
+    assert all(0 <= float(each.feedback[0].value) <= 1 for each in episodes)
+    with pytest.raises(SettingsError, match="en → zh"):
+        translate_sample.main([str(run), str(pairs), "--source", "fr", "--target", "zh"])
     pytest.importorskip("ctranslate2", reason="needs the extra fast")
     translate_convert.main([str(run / "model"), str(tmp_path / "fast")])
     assert (tmp_path / "fast" / "model.bin").is_file()

@@ -33,6 +33,7 @@ _ORDER = (
     "floor",
     "generate",
     "learn",
+    "learn-labels",
     "play",
     "tune",
     "evaluate",

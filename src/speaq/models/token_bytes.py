@@ -86,7 +86,7 @@ def pending_of(data: bytes) -> bytes:
 
 
 def _is_text(data: bytes) -> bool:
-    return _utf8(data) and all(byte >= 0x20 and byte != 0x7F or byte in b"\t\n" for byte in data)
+    return _utf8(data) and all((byte >= 0x20 and byte != 0x7F) or byte in b"\t\n" for byte in data)
 
 
 def _utf8(data: bytes) -> bool:

@@ -9,7 +9,15 @@ from dataclasses import replace
 
 from speaq.apps.translate.measures import sentence_chrf
 from speaq.apps.translate.parallel import Pair
-from speaq.apps.translate.tags import OwnTags, Tags, tag
+from speaq.apps.translate.tags import (
+    LanguageTokens,
+    OwnTags,
+    Tags,
+    require_pair,
+    tag,
+    tags_of,
+)
+from speaq.core.errors import SettingsError
 from speaq.environments.logs import generate_log
 from speaq.experience.episode import Episode, Feedback
 from speaq.models.decoding import Decoding
@@ -51,6 +59,27 @@ def rated_samples(
         )
         for episode, score in zip(episodes, rated, strict=True)
     ]
+
+
+def sampled_tags(model: LanguageModel, pairs: Sequence[Pair]) -> Tags:
+    """How the model is told the languages of the pairs.
+
+    Raises:
+        SettingsError: a pair that it does not have; or it is told them by tokens beside the text
+            (NLLB, M2M), which an episode does not keep.
+    """
+    kind = str(model.causal.config.model_type)
+    tags = tags_of(model.origin.source, model.facts, model.tokenizer, kind)
+    if isinstance(tags, LanguageTokens):
+        raise SettingsError(
+            f"{model.name} is told its languages beside the text, which a log does not keep; train "
+            "on it first: speaq translate train --model FOLDER.",
+            f"{model.name} 的语言由文本之外的标记给出，日志无法保留；"
+            "请先训练：speaq translate train --model 目录。",
+        )
+    for source, target in dict.fromkeys(pair.languages for pair in pairs):
+        require_pair(tags.pairs, source, target)
+    return tags
 
 
 def prompt_of(pair: Pair, tags: Tags | None) -> str:

@@ -3,7 +3,7 @@
     python benchmarks/translation_feedback.py --model runs/translate/model --seeds 0 --json FILE
 
 A trained German–English model draws one translation of each of `--log-size` training sentences at
-temperature 1; each is rated by its sentence-chrF (0 to 1), and that is all that anything below
+`--temperature`; each is rated by its sentence-chrF (0 to 1), and that is all that anything below
 learns from. Judged on the sentences of test2016 that none of it saw. Methods:
 
     base               the model as it was
@@ -13,8 +13,8 @@ learns from. Judged on the sentences of test2016 that none of it saw. Methods:
                        (Kumar and Byrne 2004), which costs at every translation
 
 Each is read by two decodings: `beam` (4), as the application translates, and `sample`, one draw at
-temperature 1, the policy that the log speaks of. `gain` is the mean difference of sentence-chrF to
-the base model on the same sentences with the same decoding, with a 95 % bootstrap interval over
+`--temperature`, the policy that the log speaks of. `gain` is the mean difference of sentence-chrF
+to the base model on the same sentences with the same decoding, with a 95 % bootstrap interval over
 sentences. `seconds` are the processor's on one thread, else the wall's, of sampling the log and
 learning; of minimum-risk, what it adds to translating the test set.
 """
@@ -49,7 +49,7 @@ from speaq.qlearning.student import LearnSettings
 from speaq.training.loop import LoopSettings
 
 METHODS = ("base", "q-learning", "filtered-cloning", "minimum-risk")
-DRAWN = Decoding(temperature=1.0, max_new_tokens=64)
+LONGEST = 64
 BETAS = (0.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
 REHEARSED = 10
 
@@ -60,6 +60,7 @@ def main() -> None:
     arguments.add_argument("--root", type=Path, default=ROOT)
     arguments.add_argument("--log-size", type=int, default=5000)
     arguments.add_argument("--held", type=int, default=1000)
+    arguments.add_argument("--temperature", type=float, default=1.0, help="of all samples")
     arguments.add_argument("--candidates", type=int, default=8)
     arguments.add_argument("--steps", type=int, default=400)
     arguments.add_argument("--head-lr", type=float, default=1e-3)
@@ -83,8 +84,9 @@ def one_seed(
     seed: int, logged: Sequence[Pair], held: Sequence[Pair], chosen: argparse.Namespace
 ) -> list[dict[str, Any]]:
     model = speaq.load(chosen.model)
+    drawn = Decoding(temperature=chosen.temperature, max_new_tokens=LONGEST)
     begun = clock()
-    log = rated_samples(model, logged, 1, DRAWN, seed=seed)
+    log = rated_samples(model, logged, 1, drawn, seed=seed)
     sampled = clock() - begun
     mean = np.mean([float(each.feedback[0].value) for each in log])
     print(f"log: {len(log)} samples, chrF {100 * mean:.2f}, {sampled:.0f} s", file=sys.stderr)
@@ -96,7 +98,7 @@ def one_seed(
             folder, facts = Path(place) / method, {}
             begun = clock()
             if method == "q-learning":
-                found, facts = learnt(model, log, chosen, folder, seed)
+                found, facts = learnt(model, log, drawn, chosen, folder, seed)
                 learning = clock() - begun
             elif method == "filtered-cloning":
                 found = cloned(model, log, learning or chosen.minutes * 60, folder, seed)
@@ -105,10 +107,12 @@ def one_seed(
             seconds = 0.0 if method == "base" else sampled + clock() - begun
             if method == "minimum-risk":
                 begun = clock()
-                said = {"beam": minimum_risk(model, held, chosen.candidates, seed)}
+                said = {"beam": minimum_risk(model, held, chosen.candidates, drawn, seed)}
                 seconds = clock() - begun
             else:
-                said = {name: decode(found, held, seed) for name, decode in DECODINGS.items()}
+                said = {
+                    name: decode(found, held, drawn, seed) for name, decode in DECODINGS.items()
+                }
             for name, texts in said.items():
                 row = {"seed": seed, "method": method, "decoding": name}
                 rows.append({**row, **judged(texts, held, before, name), **facts})
@@ -120,6 +124,7 @@ def one_seed(
 def learnt(
     model: LanguageModel,
     log: Sequence[Episode],
+    drawn: Decoding,
     chosen: argparse.Namespace,
     folder: Path,
     seed: int,
@@ -130,6 +135,7 @@ def learnt(
         log,
         "dae",
         options={"ridge": chosen.ridge},
+        settings=LearnSettings(temperature=chosen.temperature),
         head=HeadSettings(kind="tied"),
         loop=LoopSettings(
             steps=chosen.steps,
@@ -144,7 +150,7 @@ def learnt(
         seed=seed,
     )
     report = speaq.gate(
-        run.model, log, betas=BETAS, decoding=DRAWN, folder=folder / "features", seed=seed
+        run.model, log, betas=BETAS, decoding=drawn, folder=folder / "features", seed=seed
     )
     print(report, file=sys.stderr)
     best = report.row(report.best_beta).estimate
@@ -177,7 +183,7 @@ def cloned(
     return run(max(REHEARSED, int(REHEARSED * (seconds - spent) / spent)), folder / "run")
 
 
-def by_beam(model: LanguageModel, held: Sequence[Pair], seed: int) -> list[str]:
+def by_beam(model: LanguageModel, held: Sequence[Pair], drawn: Decoding, seed: int) -> list[str]:
     with tempfile.TemporaryDirectory() as place:
         plain = copy.copy(model)
         plain.head = None
@@ -187,23 +193,23 @@ def by_beam(model: LanguageModel, held: Sequence[Pair], seed: int) -> list[str]:
     return [best.text for best, *_ in found]
 
 
-def by_sample(model: LanguageModel, held: Sequence[Pair], seed: int) -> list[str]:
-    episodes = rated_samples(model, held, 1, DRAWN, seed=seed + 1000)
+def by_sample(model: LanguageModel, held: Sequence[Pair], drawn: Decoding, seed: int) -> list[str]:
+    episodes = rated_samples(model, held, 1, drawn, seed=seed + 1000)
     return [each.reply.strip() for each in episodes]
 
 
-DECODINGS: dict[str, Callable[[LanguageModel, Sequence[Pair], int], list[str]]] = {
+DECODINGS: dict[str, Callable[[LanguageModel, Sequence[Pair], Decoding, int], list[str]]] = {
     "beam": by_beam,
     "sample": by_sample,
 }
 
 
 def minimum_risk(
-    model: LanguageModel, held: Sequence[Pair], candidates: int, seed: int
+    model: LanguageModel, held: Sequence[Pair], candidates: int, drawn: Decoding, seed: int
 ) -> list[str]:
     """Of each sentence's samples the one with the highest mean chrF against the others."""
-    drawn = rated_samples(model, held, candidates, DRAWN, seed=seed + 2000)
-    texts = [each.reply.strip() for each in drawn]
+    episodes = rated_samples(model, held, candidates, drawn, seed=seed + 2000)
+    texts = [each.reply.strip() for each in episodes]
     chosen = []
     for start in range(0, len(texts), candidates):
         some = texts[start : start + candidates]

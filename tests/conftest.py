@@ -19,10 +19,15 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from speaq.models.head import HeadSettings
     from speaq.models.language_model import LanguageModel
+
+# How long an example takes says something of the machine only.
+settings.register_profile("speaq", deadline=None)
+settings.load_profile("speaq")
 
 _LOCAL = {"", "localhost", "127.0.0.1", "::1", "0.0.0.0", "::"}
 

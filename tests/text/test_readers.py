@@ -168,9 +168,12 @@ def test_a_missing_file_is_named(tmp_path):
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(
-        st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=2, max_size=2).filter(
-            any
-        ),
+        st.lists(
+            # NUL is no text: a file that holds it looks like UTF-16.
+            st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00")),
+            min_size=2,
+            max_size=2,
+        ).filter(any),
         max_size=4,
     )
 )

@@ -163,6 +163,6 @@ def _evaluate(args: list[str]) -> None:
 
 
 def _train(args: list[str]) -> None:
-    from speaq.cli.transcribe_train import main as train
+    from speaq.cli.transcribe_train import train
 
     train(args)

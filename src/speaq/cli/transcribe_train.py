@@ -47,7 +47,7 @@ class Train:
     """How long and how fast to train."""
 
 
-def main(args: list[str]) -> None:
+def train(args: list[str]) -> None:
     """Run the action with its command line."""
     import torch
 

@@ -169,7 +169,8 @@ def wrapped(text: str, lines: int) -> list[str]:
     made: list[str] = []
     while lines > 1 and len(words) > 1:
         wanted = len(glue.join(words)) / lines
-        lengths = [len(glue.join(words[:count])) for count in range(1, len(words))]
+        most = max(1, len(words) - lines + 1)  # a word for each line that is left
+        lengths = [len(glue.join(words[:count])) for count in range(1, most + 1)]
         count = 1 + min(range(len(lengths)), key=lambda place: abs(lengths[place] - wanted))
         made.append(glue.join(words[:count]))
         words, lines = words[count:], lines - 1

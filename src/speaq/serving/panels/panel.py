@@ -42,8 +42,8 @@ def told(language: str) -> Iterator[None]:
 
 
 _WORDS = {
-    "en": ("👍 Good", "👎 Bad", "Kept. Thank you.", "What should it have been?", "Keep"),
-    "zh": ("👍 好", "👎 不好", "已保存，谢谢。", "本该是什么？", "保存"),
+    "en": ("Good", "Bad", "Kept. Thank you.", "What should it have been?", "Keep"),
+    "zh": ("好", "不好", "已保存，谢谢。", "本该是什么？", "保存"),
 }
 
 

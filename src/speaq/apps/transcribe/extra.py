@@ -1,9 +1,8 @@
 """The extra `transcribe`, imported when needed."""
 
-import importlib
 from typing import Any
 
-from speaq.core.errors import SettingsError
+from speaq.core.extras import extra
 
 
 def speech(module: str) -> Any:
@@ -12,10 +11,4 @@ def speech(module: str) -> Any:
     Raises:
         SettingsError: the extra is not installed; holds the command.
     """
-    try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        raise SettingsError(
-            f"transcription needs {error.name}; install it with: pip install 'speaq[transcribe]'",
-            f"语音转写需要 {error.name}；请运行：pip install 'speaq[transcribe]'",
-        ) from error
+    return extra(module, "transcribe", "transcription needs", "语音转写需要")

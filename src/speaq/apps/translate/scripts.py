@@ -1,11 +1,10 @@
 """Simplified and traditional Chinese, through OpenCC (the extra `translate`)."""
 
 import functools
-import importlib
 from typing import Any
 
 from speaq.apps.translate.languages import Script
-from speaq.core.errors import SettingsError
+from speaq.core import extras
 
 _CONFIGURATIONS = {"Hans": "t2s", "Hant": "s2t"}
 
@@ -40,10 +39,4 @@ def extra(module: str, en: str, zh: str) -> Any:
     Raises:
         SettingsError: it is not installed; holds the command.
     """
-    try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        raise SettingsError(
-            f"{en} needs {error.name}; install it with: pip install 'speaq[translate]'",
-            f"{zh}需要 {error.name}；请运行：pip install 'speaq[translate]'",
-        ) from error
+    return extras.extra(module, "translate", f"{en} needs", f"{zh}需要")

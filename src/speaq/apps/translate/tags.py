@@ -93,8 +93,11 @@ class LanguageTokens(Tags):
 
     def _language(self, tokenizer: Any, target: str) -> int:
         code = self._code(target)
-        if callable(named := getattr(tokenizer, "get_lang_id", None)):
-            return int(named(code))
+        from transformers import M2M100Tokenizer
+
+        # Its codes are not its tokens' names.
+        if isinstance(tokenizer, M2M100Tokenizer):
+            return int(tokenizer.get_lang_id(code))
         return int(tokenizer.convert_tokens_to_ids(code))
 
     def _code(self, code: str) -> str:

@@ -52,7 +52,7 @@ def test_long_documents_are_cut_where_a_line_begins(tmp_path, monkeypatch):
         ("a.jsonl", b'{"text": ""}\n', "no text"),
         ("a.jsonl", b'{"text": "x"}\n{"text": 3}\n', r"row 2, field 'text': expected a text"),
         ("a.csv", b"a,b\n1,2\n", r"row 2, field 'text': .*columns found: a, b"),
-        ("a.txt.gz", gzip.compress(b"some text " * 99)[:-9], "cut off or damaged"),
+        ("a.txt.gz", gzip.compress(b"some text " * 99, mtime=0)[:-9], "cut off or damaged"),
         ("a.txt", "文本".encode()[:-1] * 1, "broken"),
         ("a.xyz", b"text", "cannot read files named like this"),
     ],

@@ -7,7 +7,7 @@ with the log-probabilities of the system that made it and the mean of at least t
 standardised scores. `pearson` is the correlation with these on the dev split. Methods:
 
     mean-logprob   nothing learnt: the mean log-probability of the tokens (the system's)
-    regression     `apps.translate.quality`: ridge on ten figures of the log-probabilities
+    regression     `apps.translate.checks.quality`: ridge on ten figures of the log-probabilities
     value-head     `speaq learn` (dae) on the frozen trunk of a small translator that learns to
                    imitate the system on the training split for `--minutes`: source read,
                    translation taken as actions, people's score as the return. The estimate is
@@ -34,10 +34,10 @@ from numpy.typing import NDArray
 from report import parser, present, write
 
 import speaq
-from speaq.apps.translate.parallel import Pair, divided
-from speaq.apps.translate.quality import QualityModel, figures
-from speaq.apps.translate.recipe import TrainSettings
-from speaq.apps.translate.training import clock, train_translator
+from speaq.apps.translate.checks.quality import QualityModel, figures
+from speaq.apps.translate.training.parallel import Pair, divided
+from speaq.apps.translate.training.recipe import TrainSettings
+from speaq.apps.translate.training.run import clock, train_translator
 from speaq.core.devices import threads
 from speaq.evaluation.gate import cached, judges
 from speaq.experience.episode import Episode, Feedback, Turn

@@ -16,9 +16,8 @@ from typing import Any
 
 from report import parser, write
 
-from speaq.apps.translate.languages import UNSPACED
-from speaq.apps.translate.latency import Instance, latency
-from speaq.apps.translate.simultaneous import (
+from speaq.apps.translate.live.latency import Instance, latency
+from speaq.apps.translate.live.simultaneous import (
     LiveSettings,
     Policy,
     Session,
@@ -26,6 +25,7 @@ from speaq.apps.translate.simultaneous import (
     simulate,
     source_units,
 )
+from speaq.apps.translate.texts.languages import UNSPACED
 from speaq.apps.translate.translating import Direction
 from speaq.text.files.data_files import read_examples
 from speaq.text.files.examples import Parallel
@@ -50,7 +50,7 @@ def main() -> None:
     chosen = arguments.parse_args()
     import torch
 
-    from speaq.apps.translate.translator import Translator
+    from speaq.apps.translate.model.translator import Translator
 
     torch.set_num_threads(1)
     found = [each for each in read_examples(*chosen.data) if isinstance(each, Parallel)]

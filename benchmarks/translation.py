@@ -29,13 +29,13 @@ from typing import Any
 import torch
 from report import parser, present, write
 
-from speaq.apps.translate.fast import convert
-from speaq.apps.translate.measures import corpus_measures
-from speaq.apps.translate.parallel import Pair, apart, read_pairs
-from speaq.apps.translate.recipe import TrainSettings, new_model, tokenizer_of
-from speaq.apps.translate.tags import Tags
-from speaq.apps.translate.training import clock, pair_rows, train_translator
-from speaq.apps.translate.translator import Translator
+from speaq.apps.translate.model.fast import convert
+from speaq.apps.translate.model.tags import Tags
+from speaq.apps.translate.model.translator import Translator
+from speaq.apps.translate.training.measures import corpus_measures
+from speaq.apps.translate.training.parallel import Pair, apart, read_pairs
+from speaq.apps.translate.training.recipe import TrainSettings, new_model, tokenizer_of
+from speaq.apps.translate.training.run import clock, pair_rows, train_translator
 from speaq.core.devices import batch_dtype, threads
 from speaq.core.seeds import generator
 

@@ -33,11 +33,11 @@ from report import parser, present, write
 from translation import PLACES, READERS, ROOT
 
 import speaq
-from speaq.apps.translate.measures import corpus_measures, sentence_chrf
-from speaq.apps.translate.parallel import Pair
-from speaq.apps.translate.samples import rated_samples
-from speaq.apps.translate.training import clock
-from speaq.apps.translate.translator import Translator
+from speaq.apps.translate.model.translator import Translator
+from speaq.apps.translate.training.measures import corpus_measures, sentence_chrf
+from speaq.apps.translate.training.parallel import Pair
+from speaq.apps.translate.training.run import clock
+from speaq.apps.translate.training.samples import rated_samples
 from speaq.core.devices import threads
 from speaq.core.seeds import generator
 from speaq.evaluation.measure import interval

@@ -27,12 +27,12 @@ from translation_cases import KINDS, ODD, TERMS, dropped, facts, with_kept
 
 from speaq.apps.application import answered
 from speaq.apps.translate.application import Translate, TranslateRequest
-from speaq.apps.translate.degeneration import fault
-from speaq.apps.translate.glossary import Glossary, Term
-from speaq.apps.translate.guard import compare
+from speaq.apps.translate.checks.degeneration import fault
+from speaq.apps.translate.checks.guard import compare
 from speaq.apps.translate.sentence import Rendered, Rules, render
-from speaq.apps.translate.terms import find, holds, stemmed
 from speaq.apps.translate.translating import Direction
+from speaq.apps.translate.wording.glossary import Glossary, Term
+from speaq.apps.translate.wording.terms import find, holds, stemmed
 from speaq.core.errors import SpeaqError
 
 Row = dict[str, Any]

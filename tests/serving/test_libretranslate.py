@@ -206,7 +206,7 @@ def panel(folder: Path, running: Any) -> Any:
 
 
 def test_the_panel_follows_answers_and_translates_files(tmp_path: Path, running: Any) -> None:
-    from speaq.apps.translate.as_typed import Typing
+    from speaq.apps.translate.live.as_typed import Typing
 
     made, engine = panel(tmp_path, running)
     try:

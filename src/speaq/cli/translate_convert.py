@@ -9,7 +9,7 @@ from typing import Annotated
 
 import tyro
 
-from speaq.apps.translate.fast import Precision
+from speaq.apps.translate.model.fast import Precision
 from speaq.cli.options import parse
 from speaq.core.language import say
 
@@ -35,7 +35,7 @@ class Convert:
 def main(args: list[str]) -> None:
     """Run the action with its command line."""
     options = parse(Convert, args, "translate convert", ABOUT)
-    from speaq.apps.translate.fast import convert
+    from speaq.apps.translate.model.fast import convert
 
     convert(options.model, options.folder, options.precision)
     size = (options.folder / "model.bin").stat().st_size / 1e6

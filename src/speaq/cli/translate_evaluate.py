@@ -57,9 +57,9 @@ def main(args: list[str]) -> None:
 
 def _measured(options: Evaluate) -> list[dict[str, Any]]:
     """A row for each pair of languages."""
-    from speaq.apps.translate.measures import corpus_measures
-    from speaq.apps.translate.parallel import read_pairs
-    from speaq.apps.translate.translator import Translator
+    from speaq.apps.translate.model.translator import Translator
+    from speaq.apps.translate.training.measures import corpus_measures
+    from speaq.apps.translate.training.parallel import read_pairs
 
     pairs = read_pairs(options.files, source=options.source, target=options.target, every_row=True)
     translator = Translator.open(options.model)

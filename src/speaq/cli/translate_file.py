@@ -43,7 +43,7 @@ class TranslateFile:
 def main(args: list[str]) -> None:
     """Run the action with its command line."""
     options = parse(TranslateFile, args, "translate file", ABOUT)
-    from speaq.apps.translate.documents import translate_file
+    from speaq.apps.translate.files.documents import translate_file
 
     if options.out is not None and len(options.files) > 1 and not options.out.is_dir():
         raise SettingsError(

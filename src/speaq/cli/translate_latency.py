@@ -31,7 +31,7 @@ class LatencyOf:
 def main(args: list[str]) -> None:
     """Run the action with its command line."""
     options = parse(LatencyOf, args, "translate latency", ABOUT)
-    from speaq.apps.translate.latency import latency, read_log
+    from speaq.apps.translate.live.latency import latency, read_log
 
     for path in options.logs:
         found = latency(read_log(path, options.unit), options.unit)

@@ -11,7 +11,7 @@ from typing import Annotated, TextIO
 
 import tyro
 
-from speaq.apps.translate.simultaneous import LiveSettings
+from speaq.apps.translate.live.simultaneous import LiveSettings
 from speaq.cli.options import parse
 
 ABOUT = (
@@ -42,11 +42,11 @@ def main(args: list[str]) -> None:
     options = parse(Live, args, "translate live", ABOUT)
     import torch
 
-    from speaq.apps.translate.languages import UNSPACED, pair_of
-    from speaq.apps.translate.latency import Instance, write_log
-    from speaq.apps.translate.simultaneous import Session, follow
+    from speaq.apps.translate.live.latency import Instance, write_log
+    from speaq.apps.translate.live.simultaneous import Session, follow
+    from speaq.apps.translate.model.translator import Translator
+    from speaq.apps.translate.texts.languages import UNSPACED, pair_of
     from speaq.apps.translate.translating import Direction
-    from speaq.apps.translate.translator import Translator
     from speaq.core.devices import threads
 
     torch.set_num_threads(threads())

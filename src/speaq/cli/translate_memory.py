@@ -41,8 +41,8 @@ class Memory:
 def main(args: list[str]) -> None:
     """Run the action with its command line."""
     options = parse(Memory, args, "translate memory", ABOUT)
-    from speaq.apps.translate.languages import plain
-    from speaq.apps.translate.memory import TranslationMemory
+    from speaq.apps.translate.texts.languages import plain
+    from speaq.apps.translate.wording.memory import TranslationMemory
     from speaq.experience.store import ExperienceStore
 
     said = (plain(options.source), plain(options.target))

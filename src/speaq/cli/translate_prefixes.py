@@ -39,7 +39,7 @@ class Prefixes:
 def main(args: list[str]) -> None:
     """Run the action with its command line."""
     options = parse(Prefixes, args, "translate prefixes", ABOUT)
-    from speaq.apps.translate.simultaneous import prefix_pairs
+    from speaq.apps.translate.live.simultaneous import prefix_pairs
     from speaq.core.files import write_text
     from speaq.text.files.data_files import read_examples
     from speaq.text.files.examples import Parallel

@@ -50,8 +50,8 @@ class Sample:
 def main(args: list[str]) -> None:
     """Run the action with its command line."""
     options = parse(Sample, args, "translate sample", ABOUT)
-    from speaq.apps.translate.parallel import read_pairs
-    from speaq.apps.translate.samples import rated_samples, sampled_tags
+    from speaq.apps.translate.training.parallel import read_pairs
+    from speaq.apps.translate.training.samples import rated_samples, sampled_tags
     from speaq.cli.inputs import open_model
     from speaq.experience.store import ExperienceStore
 

@@ -98,8 +98,8 @@ def opened(model: str, asking: Asking) -> "Translate":
     import torch
 
     from speaq.apps.translate.application import Translate
-    from speaq.apps.translate.glossary import read_glossary
-    from speaq.apps.translate.memory import TranslationMemory
+    from speaq.apps.translate.wording.glossary import read_glossary
+    from speaq.apps.translate.wording.memory import TranslationMemory
     from speaq.core.devices import threads
 
     torch.set_num_threads(threads())

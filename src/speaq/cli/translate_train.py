@@ -14,9 +14,9 @@ from speaq.cli.options import filled, parse, take_config
 from speaq.core.language import say
 
 if TYPE_CHECKING:
-    from speaq.apps.translate.training import Trained
+    from speaq.apps.translate.training.run import Trained
 
-from speaq.apps.translate.recipe import TrainSettings
+from speaq.apps.translate.training.recipe import TrainSettings
 
 ABOUT = (
     "Train a translator from parallel text: TSV, TMX, CSV, JSON, Parquet, or a text and its "
@@ -64,8 +64,8 @@ def main(args: list[str]) -> None:
 
 
 def _trained(options: Train) -> "Trained":
-    from speaq.apps.translate.parallel import apart, both_ways, divided, read_pairs
-    from speaq.apps.translate.training import train_translator
+    from speaq.apps.translate.training.parallel import apart, both_ways, divided, read_pairs
+    from speaq.apps.translate.training.run import train_translator
 
     training, validation = (
         read_pairs(files, source=options.source, target=options.target, tell=tell) if files else []

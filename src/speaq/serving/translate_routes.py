@@ -21,8 +21,8 @@ from starlette.datastructures import UploadFile
 
 from speaq.apps.application import Answer
 from speaq.apps.translate.application import Translate, TranslateRequest
-from speaq.apps.translate.documents import read_document, suffixes
-from speaq.apps.translate.languages import name_of, plain, ranked
+from speaq.apps.translate.files.documents import read_document, suffixes
+from speaq.apps.translate.texts.languages import name_of, plain, ranked
 from speaq.core.errors import DataError, SpeaqError
 from speaq.serving.counter import Counter
 from speaq.serving.errors import refusal_of, refuse, speaks_chinese

@@ -8,9 +8,9 @@ from word_translator import WordTranslator
 
 from speaq.apps.application import Answer, answered
 from speaq.apps.translate.application import Translate, TranslateRequest
-from speaq.apps.translate.degeneration import fault, repetitions, without_loops
-from speaq.apps.translate.glossary import Glossary
-from speaq.apps.translate.memory import TranslationMemory, Unit
+from speaq.apps.translate.checks.degeneration import fault, repetitions, without_loops
+from speaq.apps.translate.wording.glossary import Glossary
+from speaq.apps.translate.wording.memory import TranslationMemory, Unit
 from speaq.core.errors import DataError, SettingsError
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from word_translator import WordTranslator
 
-from speaq.apps.translate.latency import read_log
-from speaq.apps.translate.memory import TranslationMemory
-from speaq.apps.translate.translator import Translator
+from speaq.apps.translate.live.latency import read_log
+from speaq.apps.translate.model.translator import Translator
+from speaq.apps.translate.wording.memory import TranslationMemory
 from speaq.cli import main
 from speaq.experience.episode import Feedback
 from speaq.experience.store import ExperienceStore

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from speaq.apps.application import Answer, recorded
-from speaq.apps.translate.glossary import Glossary, read_glossary, read_terms
-from speaq.apps.translate.languages import pair_of, ranked, script_of
-from speaq.apps.translate.markup import Stretch, readable, stretches, written
-from speaq.apps.translate.memory import LEAST, TranslationMemory
-from speaq.apps.translate.scripts import in_script
-from speaq.apps.translate.segments import Segment, joined, segments
+from speaq.apps.translate.files.markup import Stretch, readable, stretches, written
 from speaq.apps.translate.sentence import Rendered, Rules, render
+from speaq.apps.translate.texts.languages import pair_of, ranked, script_of
+from speaq.apps.translate.texts.scripts import in_script
+from speaq.apps.translate.texts.segments import Segment, joined, segments
 from speaq.apps.translate.translating import Direction, Translating
+from speaq.apps.translate.wording.glossary import Glossary, read_glossary, read_terms
+from speaq.apps.translate.wording.memory import LEAST, TranslationMemory
 from speaq.core.errors import DataError
 from speaq.core.settings import require
 from speaq.experience.episode import Turn
@@ -121,7 +121,7 @@ class Translate:
             ModelError: there is no such model.
             DataError: a glossary that cannot be read.
         """
-        from speaq.apps.translate.translator import Translator
+        from speaq.apps.translate.model.translator import Translator
 
         translator = Translator.open(source)
         folder = Path(source)

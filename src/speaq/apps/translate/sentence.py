@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from speaq.apps.translate.degeneration import fault, translatable, without_loops
-from speaq.apps.translate.forcing import force
-from speaq.apps.translate.glossary import Glossary, Match
-from speaq.apps.translate.guard import compare
-from speaq.apps.translate.keeping import translate_keeping
-from speaq.apps.translate.memory import Found, TranslationMemory
-from speaq.apps.translate.protection import Span, protected
+from speaq.apps.translate.checks.degeneration import fault, translatable, without_loops
+from speaq.apps.translate.checks.guard import compare
+from speaq.apps.translate.texts.protection import Span, protected
 from speaq.apps.translate.translating import Direction, Hypothesis, confidence
+from speaq.apps.translate.wording.forcing import force
+from speaq.apps.translate.wording.glossary import Glossary, Match
+from speaq.apps.translate.wording.keeping import translate_keeping
+from speaq.apps.translate.wording.memory import Found, TranslationMemory
 
 How = Literal["model", "pieces", "memory", "repaired", "copied"]
 """By the model; in pieces around what is kept; verbatim from the memory; by the model with a loop

@@ -1,11 +1,11 @@
-"""What the service needs of a translator; `translator.py` is one, tests bring their own."""
+"""What the service needs of a translator; `model/translator.py` is one, tests bring their own."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from speaq.apps.translate.languages import UNSPACED
+from speaq.apps.translate.texts.languages import UNSPACED
 from speaq.core.errors import DataError
 
 

@@ -11,9 +11,9 @@ import gradio as gr
 
 from speaq.apps.application import Answer
 from speaq.apps.translate.application import Translate, TranslateRequest
-from speaq.apps.translate.as_typed import Typing
-from speaq.apps.translate.documents import read_document, suffixes
-from speaq.apps.translate.languages import name_of
+from speaq.apps.translate.files.documents import read_document, suffixes
+from speaq.apps.translate.live.as_typed import Typing
+from speaq.apps.translate.texts.languages import name_of
 from speaq.core.errors import DataError
 from speaq.serving.counter import Counter
 from speaq.serving.panels.panel import OWN, Judging, told

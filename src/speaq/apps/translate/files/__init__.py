@@ -1,0 +1,1 @@
+"""Documents: what in them is translated, and the same document made of the translations."""

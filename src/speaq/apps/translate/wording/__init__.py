@@ -1,0 +1,1 @@
+"""What has to stand in a translation: terms, spans that are kept, what was said before."""

@@ -1,0 +1,1 @@
+"""Beside this file lies `word_translator`, which the tests in the folders below import."""

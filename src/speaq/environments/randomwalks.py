@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from speaq.core.errors import SettingsError
 from speaq.core.seeds import derive, generator
+from speaq.environments.letters import letter_tokenizer
 from speaq.experience.episode import Episode, Turn
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from speaq.models.language_model import LanguageModel
 
 GOAL = 0
-BEGIN, END = "<|begin|>", "<|end|>"
 
 
 class RandomWalks:
@@ -148,22 +148,7 @@ class RandomWalks:
     @cached_property
     def tokenizer(self) -> "PreTrainedTokenizerBase":
         """One token for each letter, and two marks: 23 tokens for 21 nodes."""
-        from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
-        from transformers import PreTrainedTokenizerFast
-
-        vocabulary = {token: i for i, token in enumerate([*self.letters, BEGIN, END])}
-        core = Tokenizer(models.WordLevel(vocabulary, unk_token=BEGIN))
-        core.pre_tokenizer = pre_tokenizers.Split(Regex("."), behavior="isolated")
-        core.decoder = decoders.Fuse()
-        return PreTrainedTokenizerFast(
-            tokenizer_object=core,
-            bos_token=BEGIN,
-            eos_token=END,
-            pad_token=BEGIN,
-            unk_token=BEGIN,
-            model_max_length=self.longest + 1,
-            clean_up_tokenization_spaces=False,
-        )
+        return letter_tokenizer(self.letters, self.longest + 1)
 
     def model(self, seed: int = 0) -> "LanguageModel":
         """An untrained GPT-2 of the reference's size, 6 layers of 144, without dropout."""

@@ -23,12 +23,12 @@ import numpy as np
 
 from speaq.core.errors import SettingsError
 from speaq.core.seeds import derive, generator
+from speaq.environments.letters import letter_tokenizer
 from speaq.experience.episode import Episode, Turn
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-BEGIN, END = "<|begin|>", "<|end|>"
 OPTIMUM = 1.0
 
 
@@ -148,20 +148,4 @@ class StarGraph:
     @cached_property
     def tokenizer(self) -> "PreTrainedTokenizerBase":
         """One token for each letter and each of `,>`, and two marks: 56."""
-        from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
-        from transformers import PreTrainedTokenizerFast
-
-        signs = [*ascii_letters, *",>", BEGIN, END]
-        core = Tokenizer(
-            models.WordLevel({token: i for i, token in enumerate(signs)}, unk_token=BEGIN)
-        )
-        core.pre_tokenizer = pre_tokenizers.Split(Regex("."), behavior="isolated")
-        core.decoder = decoders.Fuse()
-        return PreTrainedTokenizerFast(
-            tokenizer_object=core,
-            bos_token=BEGIN,
-            eos_token=END,
-            pad_token=BEGIN,
-            unk_token=BEGIN,
-            clean_up_tokenization_spaces=False,
-        )
+        return letter_tokenizer([*ascii_letters, *",>"])

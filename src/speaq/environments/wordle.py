@@ -25,8 +25,9 @@ from numpy.typing import NDArray
 
 from speaq.core.errors import DataError, SettingsError
 from speaq.core.seeds import derive, generator
+from speaq.environments.letters import letter_tokenizer
 from speaq.environments.wordle_search import LENGTH, SOLVED, Search, answers, digits
-from speaq.environments.words import BEGIN, END, Words
+from speaq.environments.words import Words
 from speaq.experience.episode import Episode, Turn
 
 if TYPE_CHECKING:
@@ -157,20 +158,7 @@ class Wordle:
     @cached_property
     def tokenizer(self) -> "PreTrainedTokenizerBase":
         """One token for each letter, colour and sign: 33."""
-        from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
-        from transformers import PreTrainedTokenizerFast
-
-        core = Tokenizer(models.WordLevel(SIGNS.ids, unk_token=BEGIN))
-        core.pre_tokenizer = pre_tokenizers.Split(Regex("."), behavior="isolated")
-        core.decoder = decoders.Fuse()
-        return PreTrainedTokenizerFast(
-            tokenizer_object=core,
-            bos_token=BEGIN,
-            eos_token=END,
-            pad_token=BEGIN,
-            unk_token=BEGIN,
-            clean_up_tokenization_spaces=False,
-        )
+        return letter_tokenizer(SIGNS.listed)
 
     def model(self, seed: int = 0, *, layers: int = 2, width: int = 64) -> "LanguageModel":
         """An untrained Llama for `tokenizer` that can hold a whole game; see `Words.model`."""

@@ -1,8 +1,9 @@
 """Who may ask, how much at once, from which page: checked before any route, for all of them.
 
-Covered: access keys on every path but the two public ones; bodies that are too large; web pages
-of other origins that try to use a visitor's browser (a foreign `Origin`, or a foreign `Host` by
-DNS rebinding); browsers told to load nothing from elsewhere.
+Covered: access keys on every path but the two public ones, in the header or, on LibreTranslate's
+paths, in the body (`body_keys.py`); bodies that are too large; web pages of other origins that try
+to use a visitor's browser (a foreign `Origin`, or a foreign `Host` by DNS rebinding); browsers told
+to load nothing from elsewhere.
 Not covered: transport encryption (put a TLS proxy in front), quotas per key.
 """
 
@@ -15,6 +16,7 @@ from fastapi import HTTPException
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from speaq.serving.body_keys import BodyKeys, takes_key
 from speaq.serving.errors import Refusal, refusal_response
 from speaq.serving.keys import KeyRing
 from speaq.serving.settings import is_loopback
@@ -35,6 +37,14 @@ HEADERS: Mapping[str, str] = {
 }
 
 
+class _TooLargeError(HTTPException):
+    """A body that came without a length has more bytes than are taken."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.status, refusal)
+        self.refusal = refusal
+
+
 class Access:
     """The middleware around the whole application.
 
@@ -43,13 +53,21 @@ class Access:
         keys: None lets everybody in.
         host: the address listened on; on a loopback address only local host names are answered.
         max_body_bytes: larger bodies get 413.
+        in_bodies: LibreTranslate's paths are served, where keys may stand in bodies.
     """
 
     def __init__(
-        self, app: ASGIApp, *, keys: KeyRing | None, host: str, max_body_bytes: int
+        self,
+        app: ASGIApp,
+        *,
+        keys: KeyRing | None,
+        host: str,
+        max_body_bytes: int,
+        in_bodies: bool = False,
     ) -> None:
         self._app = app
         self._keys = keys
+        self._body_keys = BodyKeys(keys) if keys is not None and in_bodies else None
         self._local = is_loopback(host)
         self._max_body_bytes = max_body_bytes
 
@@ -62,13 +80,13 @@ class Access:
             await send({"type": "websocket.close", "code": 1008})
             return
         headers = Headers(scope=scope)
-        refusal = self._refuse(scope, headers)
-        if refusal is not None:
-            await refusal_response(refusal, headers)(scope, receive, _with_headers(send))
+        found = self._refuse(headers) or await self._let_in(scope, headers, receive)
+        if isinstance(found, Refusal):
+            await refusal_response(found, headers)(scope, receive, _with_headers(send))
             return
-        await self._app(scope, self._limited(receive), _with_headers(send))
+        await self._app(scope, found, _with_headers(send))
 
-    def _refuse(self, scope: Scope, headers: Headers) -> Refusal | None:
+    def _refuse(self, headers: Headers) -> Refusal | None:
         host = headers.get("host", "")
         if self._local and not is_loopback(urlsplit(f"//{host}").hostname or ""):
             return _FOREIGN_HOST
@@ -78,10 +96,23 @@ class Access:
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > self._max_body_bytes:
             return _too_large(self._max_body_bytes)
+        return None
+
+    async def _let_in(self, scope: Scope, headers: Headers, receive: Receive) -> Receive | Refusal:
+        """What gives the body to the routes, if there is a key or none is needed."""
+        limited = self._limited(receive)
         if self._keys is None or scope["path"] in PUBLIC:
-            return None
+            return limited
         if self._keys.opens(_presented(headers)):
-            return None
+            return limited
+        looked_into = "authorization" not in headers and takes_key(scope["path"])
+        if self._body_keys is not None and looked_into:
+            try:
+                found = await self._body_keys.opened(scope, limited)
+            except _TooLargeError as error:
+                return error.refusal
+            if found is not None:
+                return found
         return _NO_KEY_BROWSER if "text/html" in headers.get("accept", "") else _NO_KEY
 
     def _limited(self, receive: Receive) -> Receive:
@@ -93,7 +124,7 @@ class Access:
             message = await receive()
             seen += len(message.get("body", b""))
             if seen > self._max_body_bytes:
-                raise HTTPException(413, _too_large(self._max_body_bytes))
+                raise _TooLargeError(_too_large(self._max_body_bytes))
             return message
 
         return counted

@@ -104,6 +104,7 @@ def application(
         keys=keys,
         host=settings.host,
         max_body_bytes=settings.max_body_bytes or (_BODY_WITH_FILES if counters else _BODY),
+        in_bodies=any(counter.name == "translate" for counter in counters),
     )
     return app
 

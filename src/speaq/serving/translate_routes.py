@@ -1,9 +1,9 @@
 """LibreTranslate's routes over the application `translate`, for the clients that speak them.
 
 `/translate`, `/detect`, `/languages`, `/suggest`, `/translate_file` and `/frontend/settings` take
-JSON or forms and answer in LibreTranslate's shapes, errors as `{"error": SENTENCE}`. `api_key` is
-taken and not looked at: where a server wants keys they come as `Authorization: Bearer KEY`, and a
-body without one is never read.
+JSON or forms and answer in LibreTranslate's shapes, errors as `{"error": SENTENCE}`. Where a
+server wants keys, `api_key` in the body is as good as `Authorization: Bearer KEY`; who may ask is
+known before a route is (`access.py`), and here the field is taken out.
 """
 
 import secrets
@@ -24,6 +24,7 @@ from speaq.apps.translate.application import Translate, TranslateRequest
 from speaq.apps.translate.files.documents import read_document, suffixes
 from speaq.apps.translate.texts.languages import name_of, plain, ranked
 from speaq.core.errors import DataError, SpeaqError
+from speaq.serving.body_keys import FIELD, FORMS
 from speaq.serving.counter import Counter
 from speaq.serving.errors import refusal_of, refuse, speaks_chinese
 from speaq.serving.schemas import writable
@@ -106,14 +107,14 @@ def _libre(route: Callable[..., Any]) -> Callable[..., Any]:
 
 
 async def _fields(request: Request) -> dict[str, Any]:
-    """The body's fields: JSON, a form, or the address's own.
+    """The body's fields but for the key: JSON, a form, or the address's own.
 
     Raises:
         RefusedError: not an object in JSON.
     """
     kind = request.headers.get("content-type", "")
     found: dict[str, Any] = dict(request.query_params)
-    if kind.startswith(("application/x-www-form-urlencoded", "multipart/form-data")):
+    if kind.startswith(FORMS):
         async with request.form() as form:
             for name in form:
                 values = [await _value(value) for value in form.getlist(name)]
@@ -126,6 +127,7 @@ async def _fields(request: Request) -> dict[str, Any]:
         if not isinstance(held, dict):
             raise refuse(400, "expected an object in JSON.", "应为 JSON 对象。")
         found |= held
+    found.pop(FIELD, None)
     return found
 
 

@@ -9,6 +9,7 @@ Each file gives one table: its rows, or, where several seeds were run, means wit
 
 import argparse
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +17,24 @@ from report import summary
 
 from speaq.core.files import write_text
 
-RESULTS = Path(__file__).parent / "results"
+HERE = Path(__file__).parent
+RESULTS = HERE / "results"
 START, END = "<!-- figures -->", "<!-- end of figures -->"
 
 
 def command(name: str, settings: dict[str, Any]) -> str:
-    """The command line that makes a result."""
+    """The command line that makes a result; one script may make several, `reading_chinese` say."""
+    while not (HERE / f"{name}.py").exists():
+        name = name.rpartition("_")[0]
     words = ["python", f"benchmarks/{name}.py"]
     for option, value in settings.items():
         flag = "--" + option.replace("_", "-")
         if value is True:
             words.append(flag)
-        elif value not in (None, False, []):
+        elif value not in (None, False, [], ""):
             values = value if isinstance(value, list) else [value]
             words += [flag, *map(str, values)]
-    return " ".join(words)
+    return shlex.join(words)
 
 
 def section(name: str, record: dict[str, Any]) -> str:

@@ -29,7 +29,7 @@ from typing import Any
 import torch
 from report import parser, present, write
 
-from speaq.apps.translate.model.fast import convert
+from speaq.apps.translate.model.converting import convert
 from speaq.apps.translate.model.tags import Tags
 from speaq.apps.translate.model.translator import Translator
 from speaq.apps.translate.training.measures import corpus_measures

@@ -35,7 +35,7 @@ class Convert:
 def main(args: list[str]) -> None:
     """Run the action with its command line."""
     options = parse(Convert, args, "translate convert", ABOUT)
-    from speaq.apps.translate.model.fast import convert
+    from speaq.apps.translate.model.converting import convert
 
     convert(options.model, options.folder, options.precision)
     size = (options.folder / "model.bin").stat().st_size / 1e6

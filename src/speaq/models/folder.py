@@ -2,6 +2,7 @@
 
 folder/
 ├── config.json, *.safetensors, tokenizer files      the model, ordinary
+├── target/                  a second tokenizer, if another vocabulary is written than is read
 ├── speaq.json               origin, history, facts: metrics, gate report, privacy spent
 ├── value_head.safetensors   the value head alone, if there is one
 └── README.md                the model card, written from the facts
@@ -27,6 +28,7 @@ from speaq.models.fingerprint import fingerprint
 from speaq.models.head import HeadSettings
 from speaq.models.language_model import LanguageModel, Origin
 from speaq.models.packages import quiet_transformers
+from speaq.models.two_vocabularies import open_tokenizer
 
 FACTS = "speaq.json"
 HEAD = "value_head.safetensors"
@@ -120,7 +122,6 @@ def open_folder(folder: Path | str, *, dtype: torch.dtype = torch.float32) -> La
         AutoConfig,
         AutoModelForCausalLM,
         AutoModelForSeq2SeqLM,
-        AutoTokenizer,
     )
 
     folder = Path(folder)
@@ -131,7 +132,7 @@ def open_folder(folder: Path | str, *, dtype: torch.dtype = torch.float32) -> La
         causal, notes = kind.from_pretrained(
             folder, dtype=dtype, use_safetensors=True, output_loading_info=True, **safely
         )
-        tokenizer = AutoTokenizer.from_pretrained(folder, **safely)
+        tokenizer = open_tokenizer(folder, **safely)
     absent = sorted(notes["missing_keys"])
     if absent:
         raise ModelError(

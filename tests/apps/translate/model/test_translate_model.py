@@ -245,7 +245,7 @@ def test_training_pairs_whose_source_is_held_out_go() -> None:
 
 def test_int8_translates_as_the_model_it_was_made_of(both: Trained, tmp_path: Path) -> None:
     pytest.importorskip("ctranslate2", reason="needs the extra fast")
-    from speaq.apps.translate.model.fast import convert
+    from speaq.apps.translate.model.converting import convert
 
     slow = Translator.open(str(both.folder))
     texts = [pair.source for pair in PAIRS]
@@ -274,7 +274,7 @@ def test_a_folder_of_the_fast_engine_with_anything_else_in_it_is_refused(
     both: Trained, tmp_path: Path
 ) -> None:
     pytest.importorskip("ctranslate2", reason="needs the extra fast")
-    from speaq.apps.translate.model.fast import convert
+    from speaq.apps.translate.model.converting import convert
 
     convert(both.model, tmp_path / "fast")
     (tmp_path / "fast" / "more.pkl").write_bytes(b"\x80\x04")

@@ -13,6 +13,7 @@ from speaq.core.errors import ModelError, UnsafeFileError
 from speaq.models.folder import FACTS
 from speaq.models.packages import quiet_transformers
 from speaq.models.sources import load
+from speaq.models.two_vocabularies import open_tokenizer
 
 Parts = tuple[str, "PreTrainedTokenizerBase", Engine, Tags, QualityModel | None]
 _PLAIN = {".json", ".txt", ".model", ".spm", ".md", ".jinja"}
@@ -50,8 +51,6 @@ def opened(source: str) -> "Parts":
 
 
 def _fast(folder: Path) -> "Parts":
-    from transformers import AutoTokenizer
-
     _require_plain(folder)
     try:
         about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
@@ -66,9 +65,7 @@ def _fast(folder: Path) -> "Parts":
             "请用 speaq translate convert 生成。",
         ) from error
     with quiet_transformers():
-        tokenizer = AutoTokenizer.from_pretrained(
-            folder, local_files_only=True, trust_remote_code=False
-        )
+        tokenizer = open_tokenizer(folder, local_files_only=True, trust_remote_code=False)
     engine = FastEngine(folder, tokenizer)
     name = f"{about['of']}-{about['precision']}"
     tags = tags_of(name, facts, tokenizer, about["kind"])

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import torch
 
@@ -11,12 +11,14 @@ from speaq.core.seeds import derive
 from speaq.core.settings import require
 from speaq.models.fingerprint import fingerprint
 from speaq.models.language_model import LanguageModel, Origin
+from speaq.models.two_vocabularies import TwoTokenizers
 from speaq.text.tokenizers.settings import TokenizerSettings
 from speaq.text.tokenizers.training import train_tokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+Subwords = Literal["joint", "separate"]
 SIZES = {
     "tiny": (128, 2, 2, 256),
     "mini": (192, 3, 2, 384),
@@ -35,8 +37,11 @@ class TrainSettings:
 
     model: str = "mini"
     """tiny, mini, small or base for a new one; a model folder to go on from."""
+    subwords: Subwords = "joint"
+    """Of a new model. joint: one vocabulary for all languages, and one table of embeddings;
+    separate: one of what is read and one of what is written, each with its own table."""
     vocabulary: int = 4000
-    """Subwords, of all languages together (byte-level BPE)."""
+    """Subwords (byte-level BPE): of all languages together, or of each side."""
     minutes: float = 0.0
     """How long to learn, on one thread in minutes of the processor; 0: `steps` says it."""
     steps: int = 5000
@@ -65,6 +70,7 @@ class TrainSettings:
             "translation",
             self,
             {
+                "subwords": (self.subwords in get_args(Subwords), "joint | separate"),
                 "vocabulary": (self.vocabulary >= 300, "≥ 300"),
                 "minutes": (0 <= self.minutes < float("inf"), "≥ 0"),
                 "steps": (self.steps >= 1, "≥ 1"),
@@ -98,43 +104,80 @@ def tokenizer_of(
     return made
 
 
-def new_model(
-    size: str, tokenizer: "PreTrainedTokenizerBase", dropout: float, seed: int
-) -> LanguageModel:
-    """An untrained M2M: an encoder–decoder with the norms before the layers (Xiong et al. 2020),
-    sines for positions, and one table for source, target and output (Press and Wolf 2017)."""
-    from transformers import M2M100Config, M2M100ForConditionalGeneration
+def separate_tokenizers(
+    sources: Iterable[str], targets: Iterable[str], vocabulary: int, tags: Sequence[str]
+) -> TwoTokenizers:
+    """A tokenizer of what is read, with a tag for each of several target languages, and one of
+    what is written.
 
-    D, encoder, decoder, F = SIZES[size]
-    config = M2M100Config(
-        vocab_size=len(tokenizer),
-        d_model=D,
-        encoder_layers=encoder,
-        decoder_layers=decoder,
-        encoder_attention_heads=max(1, D // _HEAD),
-        decoder_attention_heads=max(1, D // _HEAD),
-        encoder_ffn_dim=F,
-        decoder_ffn_dim=F,
-        dropout=dropout,
-        attention_dropout=0.0,
-        activation_dropout=0.0,
-        encoder_layerdrop=0.0,
-        decoder_layerdrop=0.0,
-        init_std=D**-0.5 / 2,
-        scale_embedding=True,
-        max_position_embeddings=CONTEXT,
-        pad_token_id=tokenizer.pad_token_id,
-        bos_token_id=tokenizer.eos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        decoder_start_token_id=tokenizer.eos_token_id,
-        forced_eos_token_id=None,
-        tie_word_embeddings=True,
+    Raises:
+        DataError: there is no text.
+    """
+    return TwoTokenizers(
+        tokenizer_of(sources, vocabulary, tags), tokenizer_of(targets, vocabulary, ())
     )
+
+
+def new_model(
+    size: str, tokenizer: "PreTrainedTokenizerBase | TwoTokenizers", dropout: float, seed: int
+) -> LanguageModel:
+    """An untrained encoder–decoder with sines for positions.
+
+    With joint subwords an M2M: the norms stand before the layers (Xiong et al. 2020), and one
+    table serves source, target and output (Press and Wolf 2017). With separate ones a Marian, the
+    one of `transformers` that may have two tables: the norms stand behind the layers.
+    """
+    from transformers import (
+        M2M100Config,
+        M2M100ForConditionalGeneration,
+        MarianConfig,
+        MarianMTModel,
+    )
+
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(seed, "translation", "weights"))
-        model = M2M100ForConditionalGeneration(config)
+        model: Any
+        if isinstance(tokenizer, TwoTokenizers):
+            config = MarianConfig(
+                vocab_size=len(tokenizer.source),
+                decoder_vocab_size=len(tokenizer.target),
+                share_encoder_decoder_embeddings=False,
+                **_shape(size, tokenizer, dropout),
+            )
+            model = MarianMTModel(config)
+        else:
+            config = M2M100Config(vocab_size=len(tokenizer), **_shape(size, tokenizer, dropout))
+            model = M2M100ForConditionalGeneration(config)
     model.eval()
     never = [tokenizer.pad_token_id, tokenizer.unk_token_id]
     tags = [number for name, number in tokenizer.get_added_vocab().items() if name[:2] == "<2"]
     model.generation_config.bad_words_ids = [[number] for number in sorted({*never, *tags})]
     return LanguageModel(model, tokenizer, Origin(f"new:{size}", fingerprint(model)))
+
+
+def _shape(size: str, tokenizer: Any, dropout: float) -> dict[str, Any]:
+    D, encoder, decoder, F = SIZES[size]
+    return {
+        "d_model": D,
+        "encoder_layers": encoder,
+        "decoder_layers": decoder,
+        "encoder_attention_heads": max(1, D // _HEAD),
+        "decoder_attention_heads": max(1, D // _HEAD),
+        "encoder_ffn_dim": F,
+        "decoder_ffn_dim": F,
+        "dropout": dropout,
+        "attention_dropout": 0.0,
+        "activation_dropout": 0.0,
+        "encoder_layerdrop": 0.0,
+        "decoder_layerdrop": 0.0,
+        "activation_function": "relu",
+        "init_std": D**-0.5 / 2,
+        "scale_embedding": True,
+        "max_position_embeddings": CONTEXT,
+        "pad_token_id": tokenizer.pad_token_id,
+        "bos_token_id": tokenizer.eos_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+        "decoder_start_token_id": tokenizer.eos_token_id,
+        "forced_eos_token_id": None,
+        "tie_word_embeddings": True,
+    }

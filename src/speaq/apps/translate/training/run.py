@@ -13,7 +13,13 @@ from torch import nn
 from speaq.apps.translate.model.tags import OwnTags, Tags, tags_of
 from speaq.apps.translate.training.learner import Rows, TranslationLearner
 from speaq.apps.translate.training.parallel import Pair
-from speaq.apps.translate.training.recipe import SIZES, TrainSettings, new_model, tokenizer_of
+from speaq.apps.translate.training.recipe import (
+    SIZES,
+    TrainSettings,
+    new_model,
+    separate_tokenizers,
+    tokenizer_of,
+)
 from speaq.apps.translate.training.token_batches import TokenBatches
 from speaq.core.devices import device
 from speaq.core.errors import DataError, ModelError, SettingsError
@@ -153,8 +159,7 @@ def _model(
     pairs = tuple(dict.fromkeys(pair.languages for pair in training))
     if settings.model in SIZES:
         several = list(dict.fromkeys(target for _, target in pairs)) if len(pairs) > 1 else []
-        texts = (text for pair in training for text in (pair.source, pair.target))
-        tokenizer = tokenizer_of(texts, settings.vocabulary, several)
+        tokenizer = _tokenizer(training, settings, several)
         model = new_model(settings.model, tokenizer, settings.dropout, seed)
         return model, OwnTags(pairs) if several else Tags(pairs)
     if not Path(settings.model).is_dir():
@@ -171,6 +176,14 @@ def _model(
         )
     kind = str(model.causal.config.model_type)
     return model, tags_of(settings.model, model.facts, model.tokenizer, kind)
+
+
+def _tokenizer(training: Sequence[Pair], settings: TrainSettings, tags: Sequence[str]) -> Any:
+    if settings.subwords == "separate":
+        sources, targets = (pair.source for pair in training), (pair.target for pair in training)
+        return separate_tokenizers(sources, targets, settings.vocabulary, tags)
+    texts = (text for pair in training for text in (pair.source, pair.target))
+    return tokenizer_of(texts, settings.vocabulary, tags)
 
 
 def pair_rows(model: LanguageModel, tags: Tags, pairs: Sequence[Pair], longest: int) -> Rows:

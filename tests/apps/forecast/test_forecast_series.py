@@ -74,7 +74,7 @@ def test_a_constant_series_is_said_to_be_one():
         ),
         (["date", "2024-01-01"], "expected a column of numbers"),
         (["a,b", "1"], "as many values"),
-        (["a"], "the table is empty"),
+        (["a"], "expected a header and rows"),
     ],
 )
 def test_what_is_no_series_is_refused(rows, said):
@@ -100,3 +100,11 @@ def test_an_even_clock_changes_no_number(values, minutes):
     assert found.filled == 0
     following = str(start + np.timedelta64(minutes * len(values), "m")).replace("T", " ")
     assert found.ahead(1)[0].startswith(following.removesuffix(" 00:00"))
+
+
+def test_a_first_column_that_begins_with_a_date_is_the_clock_whatever_its_name():
+    rows = ["Tag,Umsatz", *(f"2024-03-{day:02},{day}" for day in range(1, 6))]
+    [series] = parse_series("\n".join(rows))
+    assert (series.name, series.ahead(1)) == ("Umsatz", ["2024-03-06"])
+    # A number is none, even where it could be read as one.
+    assert [each.name for each in parse_series("a,b\n20240301,1\n20240302,2")] == ["a", "b"]

@@ -3,7 +3,8 @@
     unique_id,ds,y             item_id,timestamp,target       long: a row a value
     date,HUFL,HULL,...,OT      wide: a row a time, a column a series
 
-The first column with times is the clock; a table without one is counted in rows.
+The first column with a name of times, else the first column if it begins with a date, is the
+clock; a table without one is counted in rows.
 """
 
 import csv
@@ -109,7 +110,11 @@ def of_numbers(name: str, numbers: Sequence[float | None]) -> Series:
 
 def _series(rows: list[Row], file: str, columns: Sequence[str]) -> list[Series]:
     if not rows:
-        raise DataError("the table is empty.", "表格是空的。", file=file)
+        raise DataError(
+            "expected a header and rows of numbers under it.",
+            "应有表头以及其下的数值行。",
+            file=file,
+        )
     names = list(rows[0][1])
     for layout in LONG:
         if set(layout) <= set(names):
@@ -129,6 +134,8 @@ def _long(rows: list[Row], file: str, layout: tuple[str, str, str]) -> list[Seri
 
 def _wide(rows: list[Row], file: str, names: list[str], columns: Sequence[str]) -> list[Series]:
     clock = next((each for each in names if each.lower() in _TIMES), None)
+    if clock is None and _is_date(rows[0][1][names[0]]):
+        clock = names[0]
     unknown = [each for each in columns if each not in names or each == clock]
     if unknown:
         raise DataError(
@@ -174,7 +181,8 @@ def _number(value: Any, file: str, row: int, field: str) -> float:
     return number
 
 
-def _time(value: Any, file: str, row: int, field: str) -> datetime:
+def _date(value: Any) -> datetime | None:
+    """A moment; None if it is not written as one."""
     if isinstance(value, datetime):
         return value.replace(tzinfo=None)
     text = str(value).strip()
@@ -187,6 +195,23 @@ def _time(value: Any, file: str, row: int, field: str) -> datetime:
             return datetime.strptime(text, form)
         except ValueError:
             continue
+    return None
+
+
+def _is_date(value: Any) -> bool:
+    """Whether a column without a telling name holds dates: 20240301 may as well be a number."""
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return _date(value) is not None
+    return False
+
+
+def _time(value: Any, file: str, row: int, field: str) -> datetime:
+    moment = _date(value)
+    if moment is not None:
+        return moment
+    text = str(value).strip()
     raise DataError(
         f"expected a date such as 2024-03-01 or 2024-03-01 12:00, found {text[:40]!r}.",
         f"应为 2024-03-01 或 2024-03-01 12:00 这样的日期，却是 {text[:40]!r}。",

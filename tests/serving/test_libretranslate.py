@@ -210,12 +210,20 @@ def test_the_panel_follows_answers_and_translates_files(tmp_path: Path, running:
 
     made, engine = panel(tmp_path, running)
     try:
-        box, _ = made._follow("Ein Hund. ", Typing(), "de", "en", "en")
+        box, *_ = made._follow("Ein Hund. ", Typing(), "de", "en", "en")
         assert "EIN HUND." in box
+        box, *_ = made._follow("Ein Hund. " * 1000, Typing(), "de", "en", "en")
+        assert "press Translate" in box
         assert running.store.episodes(None) == []
-        box, about, answer_id = made._translate("<b>42 & {x}</b>", "", "Hund", "de", "en", "zh")
-        assert "&lt;b&gt;42" in box and "<b>" not in box.split("pre-wrap")[1]
+        asked = ("<b>42 & {x}</b>", "", "Hund", "de", "en", "zh")
+        box, about, answer_id, done = made._translate((), *asked)
+        assert "&lt;b&gt;42" in box and "<b>" not in box
         assert "未发现" in about and running.store.get(answer_id) is not None
+        # A click on the button also leaves the text, and asks for the same again.
+        assert "value" not in made._translate(done, *asked)[0]
+        assert len(running.store.episodes(None)) == 1
+        # What stands in a folded part of the page is None.
+        assert "HUND" in made._translate(done, "Hund", None, None, "de", "en", "en")[0]
         (tmp_path / "a.txt").write_text("Ein Hund", encoding="utf-8")
         out = made._translate_file(str(tmp_path / "a.txt"), "", "", "de", "en", "en")
         assert Path(out).read_text(encoding="utf-8") == "EIN HUND"

@@ -1,10 +1,11 @@
-"""The page as delivered. How it looks and behaves: benchmarks/page_offline.py, in a browser."""
+"""The page as delivered, and what panels share. In a browser: benchmarks/page_offline.py."""
 
 import json
 import re
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -42,6 +43,64 @@ BUILD = """
 
     asyncio.run(main(Path(sys.argv[1])))
 """
+
+
+# Likewise: panels, drawn in English, said in both languages.
+DRAW = """
+    import json, os
+    from datetime import date, timedelta
+    from pathlib import Path
+    from unittest.mock import patch
+
+    from speaq.apps.application import Answer
+    from speaq.apps.forecast.application import Forecast
+    from speaq.serving import page
+    gr = page._gradio()
+    from speaq.serving.panels import panel
+    from speaq.serving.panels.forecast import ForecastPanel
+
+    passing = Path(os.environ["GRADIO_TEMP_DIR"])
+
+    class Counter:
+        application = Forecast(None)
+        def answers(self, request):
+            return self.application.respond(request, "a")
+        def answer(self, request):
+            return next(each for each in self.answers(request) if isinstance(each, Answer))
+
+    warned = []
+    with patch.object(gr, "Warning", lambda text, **more: warned.append(text)), \
+         patch.object(gr, "Info", lambda text, **more: warned.append(text)):
+        made = ForecastPanel(Counter())
+        for spoken in ("en", "zh"):
+            made._foretell(" ", None, 0, 1, spoken)
+            made._foretell("🎉", None, 0, 1, spoken)
+            made._foretell("v\\n1", None, -5, 1, spoken)
+            panel._answered("", spoken)
+        first = date(2024, 1, 1)
+        table = "\\n".join(["day,sold", *(f"{first + timedelta(n)},{n % 7}" for n in range(140))])
+        drawn, file, _ = made._foretell(table, None, 2, 7, "en")
+    name = Path(file).name
+    ahead = Path(file).read_text(encoding="utf-8")
+    print(json.dumps([warned, name, ahead, str(passing), passing.is_dir()]))
+"""
+
+
+def test_panels_say_what_is_missing_in_both_languages():
+    built = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(DRAW)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    warned, name, ahead, passing, there = json.loads(built.stdout.splitlines()[-1])
+    english, chinese = warned[:4], warned[4:8]
+    assert "Paste a table" in english[0] and "header" in english[1]
+    assert "horizon" in english[2] and "no answer to judge" in english[3]
+    assert all(any("一" <= letter <= "鿿" for letter in said) for said in chinese)
+    assert name == "forecast.csv" and "2024-05-20" in ahead
+    # What visitors bring is gone with the process.
+    assert there and not Path(passing).exists()
 
 
 @pytest.fixture(scope="module")

@@ -72,6 +72,19 @@ def test_a_transcript_is_in_the_store_and_can_be_judged(serving):
         assert generic["details"]["segments"][0]["words"][1]["text"] == "morning"
 
 
+def test_silence_is_an_answer_without_words(serve_model):
+    """No word of it is in the store, where a reply without words would be no reply."""
+    serving = serve_model(None, applications=[Transcribe(Listener())])
+    sound = base64.b64encode(recording()).decode()
+    with httpx.Client(base_url=serving.url, timeout=30) as web:
+        said = web.post("/v1/transcribe", json={"audio": sound})
+        assert (said.status_code, said.json()["text"]) == (200, "")
+        assert web.post("/v1/feedback", json={"id": said.json()["id"], "value": True}).is_error
+        sent = {"file": ("a.wav", recording())}
+        assert web.post("/v1/audio/transcriptions", files=sent).json() == {"text": ""}
+    assert serving.store.episodes(None) == []
+
+
 @pytest.mark.parametrize(
     ("form", "file", "said"),
     [

@@ -46,8 +46,8 @@ class Counter:
         Args:
             request: of the application's own type.
             emit: called from the engine's thread with every piece, and last with the `Answer`,
-                whose episode is in the store by then. Not called any more once the ticket is
-                cancelled; then nothing is kept.
+                whose episode is in the store by then, unless it has no words. Not called any more
+                once the ticket is cancelled; then nothing is kept.
             subject: a pseudonym of the person.
             consent: instead of the server's own purposes.
 
@@ -62,7 +62,9 @@ class Counter:
                     return
                 if isinstance(said, Answer):
                     episode = replace(said.episode, subject=subject, consent=purposes)
-                    self.store.append(episode)
+                    # Of silence there is nothing to keep: a reply without words is no action.
+                    if episode.reply:
+                        self.store.append(episode)
                     emit(replace(said, episode=episode))
                 else:
                     emit(said)

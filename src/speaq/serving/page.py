@@ -1,6 +1,8 @@
 """The people's side: one tab for the conversation and for each application, in two languages."""
 
+import atexit
 import os
+import tempfile
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -25,6 +27,12 @@ def mount(app: FastAPI, desk: Desk | None, counters: Sequence[Counter]) -> FastA
         block_title_background_fill="none",
         block_title_padding="0",
         block_title_text_color="*body_text_color",
+        block_label_background_fill="none",
+        block_label_background_fill_dark="none",
+        block_label_border_width="0",
+        block_label_shadow="none",
+        block_label_text_color="*body_text_color",
+        block_label_text_color_dark="*body_text_color",
     )
     mounted: FastAPI = gr.mount_gradio_app(
         app,
@@ -37,6 +45,8 @@ def mount(app: FastAPI, desk: Desk | None, counters: Sequence[Counter]) -> FastA
         ssr_mode=False,
         pwa=False,
         enable_monitoring=False,
+        # A defect's message may quote what somebody wrote; see `errors.failed`.
+        show_error=False,
     )
     return mounted
 
@@ -45,9 +55,18 @@ def _gradio() -> Any:
     """gradio, told before its import to report nothing to anybody."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+    if _PASSING not in os.environ:
+        # Left to itself it keeps what visitors upload, and what was made of it, for good.
+        folder = tempfile.TemporaryDirectory(prefix="speaq-page-")
+        atexit.register(folder.cleanup)
+        os.environ[_PASSING] = folder.name
     import gradio
 
     return gradio
+
+
+_PASSING = "GRADIO_TEMP_DIR"
+"""Where files that pass through the page lie. Who names a folder keeps them there."""
 
 
 class _Page:

@@ -2,8 +2,11 @@
 
 import contextlib
 import logging
+import signal
+import threading
 from collections.abc import Sequence
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import uvicorn
@@ -27,7 +30,7 @@ def serve(
     applications: Sequence[Application[Any]] = (),
     port: int = 8000,
 ) -> None:
-    """Serve until interrupted; answers that run then are given time to end.
+    """Serve until interrupted or told to end; answers that run then are given time to end.
 
     Raises:
         SettingsError, ModelError: see `application`.
@@ -49,9 +52,16 @@ def serve(
     )
     for name in ("uvicorn.error", "uvicorn", "asyncio"):
         logging.getLogger(name).addFilter(without_messages)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _interrupted)
     # uvicorn has shut down in order by then and only passes the signal on: the usual way to stop.
     with contextlib.suppress(KeyboardInterrupt):
         uvicorn.Server(configuration).run()
+
+
+def _interrupted(number: int, frame: FrameType | None) -> None:
+    """Told to end as by Ctrl-C: else nothing would remove what passed through the page."""
+    raise KeyboardInterrupt
 
 
 def without_messages(record: logging.LogRecord) -> bool:

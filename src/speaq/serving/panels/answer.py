@@ -9,7 +9,7 @@ import gradio as gr
 from speaq.apps.answer.application import Answering, Question
 from speaq.apps.application import Answer
 from speaq.serving.counter import Counter
-from speaq.serving.panels.panel import OWN, Judging, told
+from speaq.serving.panels.panel import OWN, Judging, framed, live, told
 
 _WORDS: Mapping[str, Mapping[str, str]] = {
     "en": {
@@ -20,14 +20,14 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "hint": "Ask the documents; a follow-up may say “it”",
         "send": "Ask",
         "anew": "New subject",
-        "sure": "The documents hold it with",
+        "sure": "Probability that the documents hold it:",
         "asked": "Asked as",
         "found": "What was found",
         "score": "score",
         "covered": "of the question's terms",
         "listed": "Documents in the index",
-        "page": "page",
-        "none": "No answer yet.",
+        "page": "page {}",
+        "said": "Answer",
     },
     "zh": {
         "title": "问答",
@@ -37,14 +37,14 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "hint": "就文档提问；追问时可以说“它”",
         "send": "提问",
         "anew": "换个话题",
-        "sure": "文档中有答案的概率",
+        "sure": "文档中有答案的概率：",
         "asked": "理解为",
         "found": "检索结果",
         "score": "得分",
         "covered": "的问题词",
         "listed": "索引中的文档",
-        "page": "第",
-        "none": "尚无回答。",
+        "page": "第 {} 页",
+        "said": "回答",
     },
 }
 _SHOWN = 200
@@ -80,12 +80,12 @@ class AnswerPanel:
         with gr.Row():
             self._send = gr.Button(words["send"], variant="primary", min_width=120)
             self._anew = gr.Button(words["anew"], min_width=120)
-        self._said = gr.HTML(_empty(spoken), elem_id="answer-said")
+        self._said = framed(words["said"], "answer-said")
         Judging(self._counter, self._answer_id, language, spoken)
         with gr.Accordion(words["found"], open=False) as self._found:
-            self._passages = gr.HTML(_empty(spoken))
+            self._passages = gr.HTML("", elem_classes="listed")
         with gr.Accordion(words["listed"], open=False) as self._listed:
-            self._documents = gr.HTML(self._documents_in(spoken))
+            self._documents = gr.HTML(self._documents_in(), elem_classes="listed")
         self._connect(language)
 
     def _connect(self, language: Any) -> None:
@@ -94,8 +94,8 @@ class AnswerPanel:
         self._send.click(self._ask, asked, shown, **OWN)
         self._question.submit(self._ask, asked, shown, **OWN)
         self._anew.click(
-            lambda spoken: ("", _empty(spoken), _empty(spoken), "", ()),
-            language,
+            lambda: ("", "", "", "", ()),
+            None,
             [self._question, *shown],
             **OWN,
         )
@@ -106,14 +106,14 @@ class AnswerPanel:
             self._anew,
             self._found,
             self._listed,
-            self._documents,
+            self._said,
         ]
         language.change(self._relabel, language, labelled, **OWN)
 
     def _domains(self, language: str) -> list[tuple[str, str]]:
         return [(_WORDS[language]["any"], ""), *((n, n) for n in self._application.domains)]
 
-    def _documents_in(self, language: str) -> str:
+    def _documents_in(self) -> str:
         rows = []
         for name, domain in self._application.domains.items():
             held = domain.search.index.documents()
@@ -132,12 +132,14 @@ class AnswerPanel:
             request = Question(question, domain, earlier)
             for said in self._counter.answers(request):
                 if isinstance(said, Answer):
-                    after = (*earlier, (question, said.text))
+                    # That nothing was found says nothing that a follow-up could lean on.
+                    found = said.text if said.details["citations"] else ""
+                    after = (*earlier, (question, found))
                     yield view(said, language), passages(said, language), said.id, after
                     return
                 text += said
-                yield _box(html.escape(text)), "", "", history
-        yield _empty(language), _empty(language), "", history
+                yield live(html.escape(text)), "", "", history
+        yield "", "", "", history
 
     def _relabel(self, language: str) -> list[Any]:
         words = _WORDS[language]
@@ -148,14 +150,14 @@ class AnswerPanel:
             gr.update(value=words["anew"]),
             gr.update(label=words["found"]),
             gr.update(label=words["listed"]),
-            gr.update(value=self._documents_in(language)),
+            gr.update(label=words["said"]),
         ]
 
 
 def view(answer: Answer, language: str) -> str:
     """An answer with its citations, the passage around each opening on a click."""
     words, details = _WORDS[language], answer.details
-    lines = [f"<strong>{html.escape(answer.text)}</strong>"]
+    lines = [f"<div><strong>{html.escape(answer.text)}</strong></div>"]
     shown = {each["number"]: each for each in details.get("passages", [])}
     for cited in details["citations"]:
         around = _marked(shown[cited["number"]], cited)
@@ -168,7 +170,7 @@ def view(answer: Answer, language: str) -> str:
         beside.append(f"{words['asked']}: {html.escape(details['asked'])}")
     beside += [html.escape(details["notice"])] if details["notice"] else []
     lines.append(f'<small style="opacity:.75">{" · ".join(beside)}</small>')
-    return _box("<br>".join(lines))
+    return live("".join(lines))
 
 
 def passages(answer: Answer, language: str) -> str:
@@ -182,15 +184,15 @@ def passages(answer: Answer, language: str) -> str:
         made.append(
             f"<details><summary>{each['number']}. {_place(each, words)} · {words['score']} "
             f"{each['score']:.3g} ({scores}) · {covered}</summary>"
-            f"{html.escape(each['text'])}</details>"
+            f"{_passage(html.escape(each['text']))}</details>"
         )
-    return "".join(made) or _empty(language)
+    return "".join(made)
 
 
 def _place(cited: Mapping[str, Any], words: Mapping[str, str]) -> str:
     name = html.escape(cited["file"])
     if cited["page"]:
-        return f"{name} {words['page']} {cited['page']}"
+        return f"{name} {words['page'].format(cited['page'])}"
     return f"{name}:{cited['line']}"
 
 
@@ -199,15 +201,8 @@ def _marked(passage: Mapping[str, Any], cited: Mapping[str, Any]) -> str:
     start, end = (cited[name] - passage["start"] for name in ("start", "end"))
     text = passage["text"]
     before, inside, after = (html.escape(t) for t in (text[:start], text[start:end], text[end:]))
-    return f"{before}<mark>{inside}</mark>{after}"
+    return _passage(f"{before}<mark>{inside}</mark>{after}")
 
 
-def _box(inner: str) -> str:
-    return (
-        '<div style="overflow-wrap:anywhere;padding:.7rem;border-radius:.6rem;'
-        f'border:1px solid var(--border-color-primary)">{inner}</div>'
-    )
-
-
-def _empty(language: str) -> str:
-    return f'<small style="opacity:.65">{_WORDS[language]["none"]}</small>'
+def _passage(inner: str) -> str:
+    return f'<div class="passage">{inner}</div>'

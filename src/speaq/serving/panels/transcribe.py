@@ -15,7 +15,7 @@ from speaq.apps.transcribe.application import Transcribe, TranscribeRequest
 from speaq.apps.transcribe.chinese import SCRIPTS
 from speaq.apps.transcribe.segments import of_record, srt, vtt
 from speaq.serving.counter import Counter
-from speaq.serving.panels.panel import OWN, Judging, told
+from speaq.serving.panels.panel import OWN, Judging, id_kept, told
 
 _WORDS: Mapping[str, Mapping[str, str]] = {
     "en": {
@@ -30,6 +30,7 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "text": "What was said",
         "files": "Subtitles",
         "nothing": "No speech was heard.",
+        "record": "Record something or drop a recording first.",
         "took": "{seconds:.1f} s of sound, {factor:.2f} s of work for each",
     },
     "zh": {
@@ -44,6 +45,7 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "text": "内容",
         "files": "字幕",
         "nothing": "没有听到说话声。",
+        "record": "请先录音或放入录音文件。",
         "took": "录音 {seconds:.1f} 秒，每秒录音用时 {factor:.2f} 秒",
     },
 }
@@ -88,7 +90,7 @@ class TranscribePanel:
                 self._files = gr.File(
                     label=words["files"], file_count="multiple", interactive=False
                 )
-        Judging(self._counter, self._answer_id, language, spoken)
+                Judging(self._counter, self._answer_id, language, spoken)
         self._send.click(
             self._transcribe,
             [self._audio, self._language, self._script, language],
@@ -110,6 +112,7 @@ class TranscribePanel:
     ) -> Iterator[tuple[str, str, list[str], str]]:
         """Segments as they are heard, then times and files."""
         if file is None:
+            gr.Warning(_WORDS[language]["record"], title="!")
             return
         path = Path(file)
         with told(language):
@@ -122,18 +125,26 @@ class TranscribePanel:
             text = ""
             for said in self._counter.answers(request):
                 if isinstance(said, Answer):
-                    yield said.text, _times(said, language), self._subtitles(said), said.id
+                    yield (
+                        said.text,
+                        _times(said, language),
+                        self._subtitles(said, path.stem),
+                        id_kept(said),
+                    )
                 else:
                     text += said
                     yield text, "", [], ""
 
-    def _subtitles(self, answer: Answer) -> list[str]:
+    def _subtitles(self, answer: Answer, stem: str) -> list[str]:
+        """Files of the recording's name, in a folder of the answer's own."""
         segments = [of_record(each) for each in answer.details["segments"]]
         if not segments:
             return []
+        folder = Path(self._folder.name) / answer.id
+        folder.mkdir()
         made = []
         for name, text in (("srt", srt(segments)), ("vtt", vtt(segments))):
-            file = Path(self._folder.name) / f"{answer.id}.{name}"
+            file = folder / f"{stem}.{name}"
             file.write_text(text, encoding="utf-8")
             made.append(str(file))
         return made
@@ -146,12 +157,12 @@ def _times(answer: Answer, language: str) -> str:
     if not details["segments"]:
         return f"<p>{words['nothing']}</p>"
     lines = "".join(
-        f"<tr><td style='white-space:nowrap;padding-right:1em'>{each['start']:.1f}–"
+        f"<tr><td>{each['start']:.1f}–"
         f"{each['end']:.1f} s</td><td>{html.escape(each['text'])}</td></tr>"
         for each in details["segments"]
     )
     took = words["took"].format(seconds=details["duration"], factor=details["real_time_factor"])
-    return f"<table>{lines}</table><p>{took}</p>"
+    return f'<table class="times">{lines}</table><p>{took}</p>'
 
 
 def _scripts(language: str) -> list[tuple[str, str]]:

@@ -16,18 +16,19 @@ from speaq.apps.translate.live.as_typed import Typing
 from speaq.apps.translate.texts.languages import name_of
 from speaq.core.errors import DataError
 from speaq.serving.counter import Counter
-from speaq.serving.panels.panel import OWN, Judging, told
+from speaq.serving.panels.panel import OWN, Judging, framed, id_kept, live, told
 
 _WORDS: Mapping[str, Mapping[str, str]] = {
     "en": {
         "title": "Translate",
-        "auto": "Find out",
+        "auto": "Detect",
         "source": "From",
         "target": "Into",
         "text": "Text",
         "said": "Translation",
         "hint": "Type or paste; the translation follows along",
         "send": "Translate",
+        "long": "A long text is not followed along; press Translate.",
         "rules": "Terms",
         "glossary": "Glossary: a term = its translation, one a line",
         "keep": "Not translated: one term a line",
@@ -48,6 +49,7 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "said": "译文",
         "hint": "输入或粘贴文本，译文随之出现",
         "send": "翻译",
+        "long": "文本较长，不随输入翻译；请按“翻译”。",
         "rules": "术语",
         "glossary": "术语表：术语 = 译法，每行一条",
         "keep": "不翻译的词：每行一个",
@@ -60,6 +62,8 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "equals": "术语表每行应写作：术语 = 译法。",
     },
 }
+_TYPED = 5000
+"""Characters up to which the translation follows along."""
 _SURE = ((0.6, "#2f855a"), (0.35, "#b7791f"), (0.0, "#c53030"))
 """Colours of how sure the model is, from what on."""
 
@@ -84,6 +88,7 @@ class TranslatePanel:
         """See `Panel`."""
         words = _WORDS[spoken]
         self._answer_id, self._typing = gr.State(""), gr.State(Typing())
+        self._done: Any = gr.State(())
         with gr.Row():
             self._source = gr.Dropdown(
                 self._sources(spoken), value="auto", label=words["source"], min_width=140
@@ -99,9 +104,9 @@ class TranslatePanel:
                 )
                 self._send = gr.Button(words["send"], variant="primary")
             with gr.Column(min_width=300):
-                self._said = gr.HTML(_box(words["said"], ""))
+                self._said = framed(words["said"], "translated")
                 self._about = gr.HTML("")
-        Judging(self._counter, self._answer_id, language, spoken)
+                Judging(self._counter, self._answer_id, language, spoken)
         with gr.Accordion(words["rules"], open=False) as self._rules, gr.Row():
             self._glossary = gr.Textbox(lines=4, label=words["glossary"])
             self._keep = gr.Textbox(lines=4, label=words["keep"])
@@ -115,14 +120,20 @@ class TranslatePanel:
         self._text.input(
             self._follow,
             [self._text, self._typing, *chosen],
-            [self._said, self._typing],
+            [self._said, self._typing, self._done],
             trigger_mode="always_last",
             **OWN,
         )
         asked = [self._text, self._glossary, self._keep, *chosen]
-        shown = [self._said, self._about, self._answer_id]
-        self._send.click(self._translate, asked, shown, **OWN)
-        self._text.blur(self._translate, asked, shown, **OWN)
+        shown = [self._said, self._about, self._answer_id, self._done]
+        # A click on the button leaves the text too: one event, or the text would be kept twice.
+        gr.on(
+            [self._send.click, self._text.blur],
+            self._translate,
+            [self._done, *asked],
+            shown,
+            **OWN,
+        )
         self._file.upload(
             self._translate_file,
             [self._file, self._glossary, self._keep, *chosen],
@@ -140,32 +151,43 @@ class TranslatePanel:
             self._files,
             self._file,
             self._made,
+            self._said,
         ]
         language.change(self._relabel, language, labelled, **OWN)
 
     def _follow(
         self, text: str, typing: Typing, source: str, target: str, language: str
-    ) -> tuple[str, Typing]:
+    ) -> tuple[str, Typing, Any]:
         """What is shown after a key; not an answer, so nothing is kept."""
-        words = _WORDS[language]
         if not text.strip():
-            return _box(words["said"], ""), Typing()
+            return "", Typing(), ()
+        if len(text) > _TYPED:
+            # Nobody types so much: it was pasted, and the server has others to answer.
+            return live(_note(_WORDS[language]["long"])), Typing(), ()
         request = TranslateRequest(text, source, target)
         body = ""
         with told(language):
             shown = self._counter.engine.call(lambda: typing.shown(self._application, request))
-            body = (
-                f"{_escaped(shown.certain)}<span style='opacity:.5'>{_escaped(shown.guess)}</span>"
-            )
-        return _box(words["said"], body), typing
+            body = _escaped(shown.certain) + _note(shown.guess)
+        return live(body), typing, ()
 
     def _translate(
-        self, text: str, glossary: str, keep: str, source: str, target: str, language: str
-    ) -> tuple[Any, Any, Any]:
-        words = _WORDS[language]
+        self,
+        done: Sequence[Any],
+        text: str,
+        glossary: str | None,
+        keep: str | None,
+        source: str,
+        target: str,
+        language: str,
+    ) -> tuple[Any, Any, Any, Any]:
+        """The whole answer, unless it is the one that is shown already."""
+        asked = (text, glossary or "", keep or "", source, target)
+        shown: tuple[Any, Any, Any, Any] = gr.skip(), gr.skip(), gr.skip(), gr.skip()
         if not text.strip():
-            return _box(words["said"], ""), "", ""
-        shown: tuple[Any, Any, Any] = gr.skip(), gr.skip(), gr.skip()
+            return "", "", "", ()
+        if asked == tuple(done):
+            return shown
         with told(language):
             request = TranslateRequest(
                 text,
@@ -176,12 +198,18 @@ class TranslatePanel:
                 keep=tuple(_lines(keep)),
             )
             answer = self._counter.answer(request)
-            body = _coloured(answer, words)
-            shown = _box(words["said"], body), _about(answer, language), answer.id
+            body = _coloured(answer, _WORDS[language])
+            shown = live(body), _about(answer, language), id_kept(answer), asked
         return shown
 
     def _translate_file(
-        self, path: str, glossary: str, keep: str, source: str, target: str, language: str
+        self,
+        path: str,
+        glossary: str | None,
+        keep: str | None,
+        source: str,
+        target: str,
+        language: str,
     ) -> str | None:
         made: str | None = None
         with told(language):
@@ -226,6 +254,7 @@ class TranslatePanel:
             gr.update(label=words["file"]),
             gr.update(label=words["file"]),
             gr.update(label=words["made"]),
+            gr.update(label=words["said"]),
         ]
 
 
@@ -242,7 +271,7 @@ def _named(codes: Sequence[str], language: str) -> list[tuple[str, str]]:
     return made
 
 
-def _terms(glossary: str) -> dict[str, str]:
+def _terms(glossary: str | None) -> dict[str, str]:
     found = {}
     for row, line in enumerate(_lines(glossary), start=1):
         term, sign, target = line.partition("=")
@@ -252,22 +281,17 @@ def _terms(glossary: str) -> dict[str, str]:
     return found
 
 
-def _lines(text: str) -> list[str]:
-    return [line.strip() for line in text.splitlines() if line.strip()]
+def _lines(text: str | None) -> list[str]:
+    """The lines that are not empty; None stands in a part of the page that nobody opened."""
+    return [line.strip() for line in (text or "").splitlines() if line.strip()]
+
+
+def _note(text: str) -> str:
+    return f"<span style='opacity:.6'>{_escaped(text)}</span>"
 
 
 def _escaped(text: str) -> str:
     return html.escape(text)
-
-
-def _box(label: str, body: str) -> str:
-    return (
-        f'<div style="font-size:.85rem;opacity:.75;margin-bottom:.3rem">{html.escape(label)}</div>'
-        '<div style="min-height:12.5rem;white-space:pre-wrap;overflow-wrap:anywhere;padding:.6rem '
-        '.7rem;border:1px solid var(--border-color-primary);border-radius:.5rem" '
-        'aria-live="polite">'
-        f"{body}</div>"
-    )
 
 
 def _coloured(answer: Answer, words: Mapping[str, str]) -> str:

@@ -75,7 +75,7 @@ class UnderstandPanel:
             self._tasks = gr.CheckboxGroup(tasks, value=tasks, label=words["tasks"])
             self._labels = gr.Textbox(lines=3, label=words["labels"])
             self._explore = gr.Slider(0, 3, value=0, step=0.1, label=words["explore"])
-        self._seen = gr.HTML("")
+        self._seen = gr.HTML("", apply_default_css=False, elem_classes="seen")
         Judging(self._counter, self._answer_id, language, spoken)
         self._browsed: list[Any] = []
         if self._application.graph is not None:
@@ -104,7 +104,7 @@ class UnderstandPanel:
                 label=words["find"],
                 allow_custom_value=True,
             )
-            shown = gr.HTML("")
+            shown = gr.HTML("", apply_default_css=False, elem_classes="seen")
         find.change(self._browse, [find, language], shown, **OWN)
         self._browsed = [folded, find]
 

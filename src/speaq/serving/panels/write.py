@@ -1,6 +1,7 @@
 """Writing on the page: topic, keywords and kind in; the text, what was cut, and why, out."""
 
 import html
+from collections import Counter as Counts
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ from speaq.apps.write.forms import FORMS
 from speaq.apps.write.keywords import pattern
 from speaq.apps.write.request import KINDS, WriteRequest
 from speaq.serving.counter import Counter
-from speaq.serving.panels.panel import OWN, Judging, told
+from speaq.serving.panels.panel import OWN, Judging, framed, live, told
 
 _WORDS: Mapping[str, Mapping[str, str]] = {
     "en": {
@@ -119,7 +120,7 @@ class WritePanel:
             with gr.Column(min_width=300):
                 self._lay_out_question(words)
             with gr.Column(min_width=300):
-                self._said = gr.HTML(_box(words["text"], ""), elem_id="written")
+                self._said = framed(words["text"], "written")
                 self._about = gr.HTML("")
                 Judging(self._counter, self._answer_id, language, spoken)
         self._connect(language)
@@ -186,6 +187,7 @@ class WritePanel:
             self._temperature,
             self._beta,
             self._send,
+            self._said,
         ]
         language.change(_relabel, language, labelled, **OWN)
 
@@ -196,14 +198,17 @@ class WritePanel:
         written = ""
         with told(language):
             request = _request(dict(zip(_ASKED, asked[:-1], strict=True)))
-            yield _box(words["text"], "…"), "", ""
+            yield live("…"), "", ""
             for said in self._counter.answers(request):
                 if isinstance(said, Answer):
                     body = _marked(said, request.words, words)
-                    yield _box(words["text"], body), _notes(said, language), said.id
-                elif said:
+                    yield live(body), _notes(said, language), said.id
+                    return
+                if said:
                     written += said
-                    yield _box(words["text"], html.escape(written.lstrip())), "", ""
+                    yield live(html.escape(written.lstrip())), "", ""
+        # Refused: the dots, or what was begun, would look as if more came.
+        yield "", "", ""
 
 
 def _request(asked: Mapping[str, Any]) -> WriteRequest:
@@ -214,7 +219,7 @@ def _request(asked: Mapping[str, Any]) -> WriteRequest:
         topic="" if from_source else asked["topic"],
         keywords=() if kind == "polish" else _split(asked["keywords"]),
         kind=kind,
-        style=asked["style"],
+        style=asked["style"] or "",
         length=int(asked["length"]),
         stars=asked["stars"] if kind == "review" else 0,
         form=asked["form"] if kind == "poem" else "",
@@ -264,17 +269,8 @@ def _relabel(language: str) -> list[Any]:
         gr.update(label=words["temperature"]),
         gr.update(label=words["beta"]),
         gr.update(value=words["send"]),
+        gr.update(label=words["text"]),
     ]
-
-
-def _box(label: str, body: str) -> str:
-    return (
-        f'<div style="font-size:.85rem;opacity:.75;margin-bottom:.3rem">{html.escape(label)}</div>'
-        '<div style="min-height:12.5rem;white-space:pre-wrap;overflow-wrap:anywhere;padding:.6rem '
-        '.7rem;border:1px solid var(--border-color-primary);border-radius:.5rem" '
-        'aria-live="polite">'
-        f"{body}</div>"
-    )
 
 
 def _marked(answer: Answer, keywords: Sequence[str], words: Mapping[str, str]) -> str:
@@ -312,5 +308,8 @@ def _notes(answer: Answer, language: str) -> str:
     for place in sorted(details.get("credit", ()), key=lambda one: one["advantage"])[:3]:
         better = place["instead"][0]["text"] if place["instead"] else ""
         notes.append((place["text"], words["worth"].format(place["advantage"], better)))
-    rows = "".join(_NOTE.format(html.escape(a), html.escape(b)) for a, b in notes)
+    rows = "".join(
+        _NOTE.format(html.escape(a), html.escape(b) + (f" ×{times}" if times > 1 else ""))
+        for (a, b), times in Counts(notes).items()
+    )
     return f'<ul style="font-size:.88rem;padding-left:1.1rem">{rows}</ul>' if rows else ""

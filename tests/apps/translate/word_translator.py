@@ -69,6 +69,9 @@ class WordTranslator:
             for text, said in zip(texts, translations, strict=True)
         ]
 
+    def ends(self, translations: Sequence[str], *, target: str) -> list[list[int]]:
+        return [[word.end() for word in re.finditer(r"\S+", said)] for said in translations]
+
     def said(self, text: str) -> str:
         if text in self.odd:
             return self.odd[text]

@@ -20,6 +20,10 @@ _OTHERS = 4
 """Hypotheses that are looked at when the first is no good."""
 
 
+_FOR_TERMS = 4
+"""Hypotheses that terms are looked for in."""
+
+
 @dataclass(frozen=True)
 class Rules:
     """What holds for all sentences of a request."""
@@ -102,6 +106,9 @@ def render(direction: Direction, sentences: Sequence[str], rules: Rules) -> list
             asked[place] = _task(text, pair, rules)
     plain = [place for place, task in asked.items() if not task.spans]
     wanted = 1 + rules.alternatives
+    if any(asked[place].matches for place in plain):
+        # No more than the beam holds anyway: the glossary changes no other sentence.
+        wanted = max(wanted, min(_FOR_TERMS, direction.beam))
     found = direction.best([asked[place].text for place in plain], n_best=wanted)
     for place, hypotheses in zip(plain, found, strict=True):
         done[place] = _plain(direction, asked[place], hypotheses, rules)
@@ -142,7 +149,8 @@ def _plain(
             similar=task.similar,
             hypothesis=best,
         )
-    forced = force(direction, task.text, best, task.matches)
+    sound = [each for each in hypotheses if not fault(task.text, each.text)]
+    forced = force(direction, task.text, sound, task.matches)
     return Rendered(
         task.text,
         forced.text,
@@ -151,7 +159,7 @@ def _plain(
         others,
         _terms(task.matches, forced.honoured),
         similar=task.similar,
-        hypothesis=best if forced.text == best.text else None,
+        hypothesis=forced.of if forced.text == forced.of.text else None,
     )
 
 

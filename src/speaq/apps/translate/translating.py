@@ -65,6 +65,10 @@ class Translating(Protocol):
         """Log-probability of each token of given translations; see `Translator.logprobs`."""
         ...
 
+    def ends(self, translations: Sequence[str], *, target: str) -> Sequence[Sequence[int]]:
+        """Where the tokens of each translation end in it; see `Translator.ends`."""
+        ...
+
 
 @dataclass(frozen=True)
 class Joined:
@@ -139,18 +143,26 @@ class Direction:
 
     def likelihood(self, text: str, translations: Sequence[str]) -> list[float]:
         """How likely the model finds each translation of a text: as `confidence`."""
-        return [_mean_probability(each) for each in self._logprobs(text, translations)]
+        return [
+            mean_probability(each)
+            for each in self.logprobs([text] * len(translations), translations)
+        ]
 
     def total_logprobs(self, text: str, translations: Sequence[str]) -> list[float]:
         """Log-probability of each whole translation of a text, in nats."""
-        return [sum(each) for each in self._logprobs(text, translations)]
+        return [sum(each) for each in self.logprobs([text] * len(translations), translations)]
 
-    def _logprobs(self, text: str, translations: Sequence[str]) -> Sequence[Sequence[float]]:
+    def logprobs(
+        self, texts: Sequence[str], translations: Sequence[str]
+    ) -> Sequence[Sequence[float]]:
+        """Log-probability of each token of a translation of each text, the end token last."""
         if not translations:
             return []
-        return self.translator.logprobs(
-            [text] * len(translations), translations, source=self.source, target=self.target
-        )
+        return self.translator.logprobs(texts, translations, source=self.source, target=self.target)
+
+    def ends(self, translations: Sequence[str]) -> Sequence[Sequence[int]]:
+        """Where the tokens of each translation end in it, in characters, but for the end token."""
+        return self.translator.ends(translations, target=self.target)
 
 
 def confidence(hypothesis: Hypothesis) -> float:
@@ -159,8 +171,9 @@ def confidence(hypothesis: Hypothesis) -> float:
     The sequence-level translation probability of Fomicheva et al. (2020), a quality estimate that
     needs no references.
     """
-    return _mean_probability(hypothesis.token_logprobs)
+    return mean_probability(hypothesis.token_logprobs)
 
 
-def _mean_probability(logprobs: Sequence[float]) -> float:
+def mean_probability(logprobs: Sequence[float]) -> float:
+    """The geometric mean of tokens' probabilities; 0 without tokens."""
     return math.exp(sum(logprobs) / len(logprobs)) if logprobs else 0.0

@@ -332,3 +332,12 @@ def test_the_folder_says_what_the_model_is(both: Trained) -> None:
     facts = json.loads((both.model / "speaq.json").read_text())
     assert facts["facts"]["translation"] == {"pairs": [["en", "zh"], ["zh", "en"]], "tagged": True}
     assert facts["origin"]["history"][-1]["step"] == "translate"
+
+
+@pytest.mark.parametrize("text", ["那只狗在跑。", "the dog runs .", "a龘b🐕c", ""])
+def test_the_ends_of_tokens_are_places_in_the_text(translator: Translator, text: str) -> None:
+    [ends] = translator.ends([text], target="zh")
+    [logprobs] = translator.logprobs(["the dog runs ."], [text], source="en", target="zh")
+    assert len(ends) == len(logprobs) - 1
+    assert ends == sorted(ends)
+    assert (ends or [0])[-1] == len(text)

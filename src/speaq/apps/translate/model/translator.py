@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING
 
 from speaq.apps.translate.checks.quality import QualityModel, figures, probability
 from speaq.apps.translate.model.engines import Engine, Wanted
-from speaq.apps.translate.model.tags import Tags
+from speaq.apps.translate.model.tags import Tags, written_ids
 from speaq.core.errors import SettingsError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+_HALF = "\ufffd"
+"""What stands for bytes that are no whole character."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +149,19 @@ class Translator:
         scored = self.engine.logprobs(sources, [[*ids, end] for ids in begun])
         return [each[skipped:] for each in scored]
 
+    def ends(self, translations: Sequence[str], *, target: str) -> list[list[int]]:
+        """Where the tokens of each translation end in it, in characters: of those that `logprobs`
+        counts all but the end token. A token that ends within a character ends before it."""
+        begun = written_ids(self.tokenizer, translations)
+        return [
+            [len(self._read(ids[: count + 1]).rstrip(_HALF)) for count in range(len(ids))]
+            for ids in begun
+        ]
+
+    def _read(self, ids: Sequence[int]) -> str:
+        text: str = self.tokenizer.decode(list(ids), skip_special_tokens=True)
+        return text
+
     def quality(
         self, texts: Sequence[str], translations: Sequence[str], *, source: str, target: str
     ) -> list[float]:
@@ -166,10 +182,9 @@ class Translator:
         ]
 
     def _hypothesis(self, ids: Sequence[int], logprobs: Sequence[float]) -> Hypothesis:
-        text: str = self.tokenizer.decode(list(ids), skip_special_tokens=True)
         return Hypothesis(
             # Half of a character spelt in bytes is no text.
-            text=text.replace("\ufffd", "").strip(),
+            text=self._read(ids).replace(_HALF, "").strip(),
             score=sum(logprobs) / max(1, len(logprobs)),
             tokens=tuple(self.tokenizer.convert_ids_to_tokens(list(ids))),
             token_logprobs=tuple(logprobs),

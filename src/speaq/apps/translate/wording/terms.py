@@ -21,6 +21,14 @@ _ENDINGS = {
     "fr": ("s", "x", "e", "es"),
 }
 
+_IRREGULAR = {
+    "children": "child", "feet": "foot", "teeth": "tooth", "geese": "goose", "mice": "mouse",
+    "oxen": "ox", "knives": "knife", "lives": "life", "wives": "wife", "wolves": "wolf",
+    "leaves": "leaf", "shelves": "shelf", "halves": "half", "loaves": "loaf", "thieves": "thief",
+}  # fmt: skip
+"""English plurals that no stemmer knows, beside those in -men."""
+_MEN = re.compile(r"men$")
+
 
 @dataclass(frozen=True, slots=True)
 class Stemmed:
@@ -35,6 +43,8 @@ def stemmed(text: str, language: str) -> Stemmed:
     """The words of `text`, each with its stem in the language; in others, in small letters."""
     places = tuple(each.span() for each in _WORD.finditer(text))
     words = [text[start:end].lower() for start, end in places]
+    if language == "en":
+        words = [_singular(word) for word in words]
     algorithm = _STEMMERS.get(language)
     if algorithm is not None and words:
         # An import that is wanted only here; a stemmer is not safe to share between threads.
@@ -73,9 +83,29 @@ def forms(term: str, language: str) -> list[str]:
     base = stemmed(term, language).stems
     endings: Sequence[str] = _ENDINGS.get(language, ())
     candidates = [term + ending for ending in endings]
-    if language == "en" and term.endswith("y"):
-        candidates.insert(0, term[:-1] + "ies")
+    if language == "en":
+        candidates[:0] = _plurals(term)
     made += [each for each in candidates if stemmed(each, language).stems == base]
+    return made
+
+
+def _singular(word: str) -> str:
+    """Of an irregular plural; the word itself if it is none. An omen becomes an oman in every
+    text alike, which harms nobody."""
+    return _IRREGULAR.get(word) or _MEN.sub("man", word)
+
+
+def _plurals(term: str) -> list[str]:
+    """What an English word's plural is where its ending changes."""
+    made = [
+        term[: len(term) - len(one)] + many
+        for many, one in _IRREGULAR.items()
+        if term.lower().endswith(one)
+    ]
+    if term.endswith("man"):
+        made.append(term[:-3] + "men")
+    if term.endswith("y"):
+        made.append(term[:-1] + "ies")
     return made
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from speaq.core.errors import DataError
 from speaq.core.files import digest, replacing_file
+from speaq.core.places import require_file
 from speaq.text.units import HAN
 
 _ARTICLE = re.compile(r"^(?:the|an?)\s+(?=\w)", re.IGNORECASE)
@@ -270,8 +271,7 @@ def load_graph(file: Path) -> KnowledgeGraph:
     Raises:
         DataError: no such file, or a line that is damaged.
     """
-    if not file.is_file():
-        raise DataError("there is no such file.", "没有这个文件。", file=file)
+    require_file(file)
     aliases: dict[str, str] = {}
     documents: dict[str, DocumentFacts] = {}
     with file.open(encoding="utf-8") as stream:

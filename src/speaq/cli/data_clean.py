@@ -44,6 +44,7 @@ def main(args: list[str]) -> None:
     """Run the action with its command line."""
     options = parse(Clean, args, "data clean", ABOUT)
     from speaq.cli.data import destination, roles
+    from speaq.core.places import make_folder
     from speaq.text.doctor.mending import CERTAIN, FIXES, mend
     from speaq.text.doctor.report import print_changes
     from speaq.text.files.data_files import open_groups, save
@@ -52,7 +53,7 @@ def main(args: list[str]) -> None:
     files = open_groups(options.files, roles(options.columns))
     out = options.out
     if out is not None and len(files) > 1:
-        out.mkdir(parents=True, exist_ok=True)
+        make_folder(out)
     # Everything is mended before anything is written.
     todo = [
         (mend(data, fix, options.doctor), destination(data.paths, out, "clean")) for data in files

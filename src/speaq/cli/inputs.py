@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from speaq.core.errors import DataError, ModelError
 from speaq.core.language import say
+from speaq.core.places import require_file
 
 if TYPE_CHECKING:
     from speaq.experience.episode import Episode
@@ -83,8 +84,7 @@ def read_prompts(file: Path, column: str) -> list[str]:
     from speaq.text.files.readers import read_rows
 
     if file.suffix.lower() == ".txt":
-        if not file.is_file():
-            raise DataError("there is no such file.", "没有这个文件。", file=file)
+        require_file(file)
         rows = [(1 + n, {column: line}) for n, line in enumerate(_lines(file)) if line.strip()]
     else:
         rows = list(read_rows(file))

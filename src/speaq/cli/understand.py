@@ -201,6 +201,8 @@ def _named(words: tuple[str, ...]) -> dict[str, Path]:
                 f"a task is written name=FILE, not '{word}'.",
                 f"任务的写法为 名称=文件，而不是“{word}”。",
             )
+        if name in found:
+            raise SettingsError(f"the task '{name}' is named twice.", f"任务“{name}”出现了两次。")
         found[name] = Path(path)
     return found
 

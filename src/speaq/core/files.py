@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
-from speaq.core.errors import StorageError
+from speaq.core.places import make_folder, refusal, require_place
 
 _REFUSALS = {
     errno.ENOSPC,
@@ -30,12 +30,7 @@ def storage_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno not in _REFUSALS:
             raise
-        reason = os.strerror(error.errno or 0)
-        raise StorageError(
-            f"{path} could not be written ({reason}); nothing half-written was left. "
-            "Free some space or choose another folder, then run the same command again.",
-            f"无法写入 {path}（{reason}）；未留下不完整的文件。请腾出空间或换一个目录后重试。",
-        ) from error
+        raise refusal(path, error) from error
 
 
 def _sync_folder(folder: Path) -> None:
@@ -58,13 +53,13 @@ def replacing_file(path: Path) -> Iterator[Path]:
     On any failure the temporary file is removed and `path` is untouched.
 
     Raises:
-        StorageError: the disk is full, read-only or broken.
+        StorageError: the disk is full, read-only or broken, or there is no place for a file.
     """
     path = Path(path)
+    require_place(path)
     temporary = path.with_name(f".{path.name}.{uuid4().hex[:8]}.part")
     try:
         with storage_errors(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
             yield temporary
             _sync_file(temporary)
             temporary.replace(path)
@@ -79,13 +74,19 @@ def replacing_folder(path: Path) -> Iterator[Path]:
 
     An existing `path` is moved aside first and removed last, so that a crash between the two
     renames leaves the old folder under a `.old` name rather than nothing.
+
+    Raises:
+        StorageError: the disk is full, read-only or broken, or there is a file in its place.
     """
     path = Path(path)
+    if path.is_file():
+        make_folder(path)
+    make_folder(path.parent)
     temporary = path.with_name(f".{path.name}.{uuid4().hex[:8]}.part")
     aside = path.with_name(f".{path.name}.{uuid4().hex[:8]}.old")
     try:
         with storage_errors(path):
-            temporary.mkdir(parents=True)
+            temporary.mkdir()
             yield temporary
             for file in temporary.rglob("*"):
                 if file.is_file():

@@ -19,6 +19,7 @@ import yaml
 
 from speaq.core.errors import SettingsError
 from speaq.core.files import storage_errors, write_text
+from speaq.core.places import make_folder
 
 
 class RunFolder:
@@ -38,8 +39,7 @@ class RunFolder:
     def __init__(self, path: Path | str, settings: Mapping[str, Any]) -> None:
         self.path = Path(path)
         text = yaml.safe_dump(dict(settings), sort_keys=False, allow_unicode=True)
-        with storage_errors(self.path):
-            self.plots.mkdir(parents=True, exist_ok=True)
+        make_folder(self.plots)
         file = self.path / "settings.yaml"
         if not file.exists() or not self._begun():
             write_text(file, text)

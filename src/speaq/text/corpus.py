@@ -8,6 +8,7 @@ from typing import BinaryIO, cast
 
 from speaq.core.errors import DataError
 from speaq.core.files import digest, file_digest
+from speaq.core.places import require_file
 from speaq.text.files.data_files import read_examples
 from speaq.text.files.encodings import detect
 from speaq.text.files.examples import texts
@@ -42,8 +43,7 @@ class Corpus:
         self.files = [Path(file) for file in files]
         self.column = column
         for file in self.files:
-            if not file.is_file():
-                raise DataError("there is no such file.", "没有这个文件。", file=file)
+            require_file(file)
 
     def __iter__(self) -> Iterator[str]:
         for file in self.files:
@@ -106,8 +106,7 @@ def lines(file: Path) -> Iterator[str]:
     Raises:
         DataError: no such file, or one that is damaged or no text.
     """
-    if not file.is_file():
-        raise DataError("there is no such file.", "没有这个文件。", file=file)
+    require_file(file)
 
     def opened() -> BinaryIO:
         packed = file.name.lower().endswith(".gz")

@@ -195,3 +195,13 @@ def test_what_is_left_out_could_not_have_won(seed: int, best: int, some_gone: bo
     sure = wanted[wanted > (plain[plain < wanted[-1]].max(initial=0) + 1e-4)]
     for score in sure:
         assert np.argmin(np.abs(plain - score)) == np.argmin(np.abs(pruned - score))
+
+
+def test_an_index_that_could_not_be_filled_is_none(tmp_path: Path) -> None:
+    """Its settings would be held against the next one."""
+    (tmp_path / "a.txt").write_text("The pump runs.", encoding="utf-8")
+    place = tmp_path / "index"
+    with pytest.raises(ModelError):
+        index(place, [tmp_path / "a.txt"], IndexSettings(encoder=str(tmp_path / "nowhere")))
+    assert not place.exists()
+    assert index(place, [tmp_path / "a.txt"], IndexSettings()) == (1, 1)

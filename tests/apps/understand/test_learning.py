@@ -11,7 +11,7 @@ from speaq.apps.understand.measuring import abstain_curve, measured, written_out
 from speaq.apps.understand.opening import open_skills
 from speaq.apps.understand.reading import read_annotated, related, tagged
 from speaq.apps.understand.training import LearnSettings, examples_in, learn
-from speaq.core.errors import DataError, ModelError, SettingsError
+from speaq.core.errors import DataError, ModelError, SettingsError, StorageError
 from speaq.training.contextual import Encoder
 from speaq.training.supervised.examples import Labelled
 from speaq.training.supervised.scratch import new_encoder
@@ -190,3 +190,31 @@ def test_descriptions_that_cannot_do_are_refused(encoder):
         described(encoder, {"sport": ""})
     with pytest.raises(DataError, match="not among"):
         described(encoder, {"a": "", "b": ""}, [Labelled("x", ("c",), None, 4)])
+
+
+@pytest.mark.parametrize(
+    ("names", "held", "said"),
+    [
+        ((), (), "at least one task"),
+        (("a/b",), (), "a task's name is of letters"),
+        (("tone",), ("other",), "'other', which is not learnt"),
+        (("tone",), ("tone",), "'unheard'"),
+    ],
+)
+def test_tasks_that_cannot_be_learnt_leave_nothing(tmp_path, names, held, said):
+    rows = [{"text": f"good {n}" if n % 2 else f"bad {n}", "label": str(n % 2)} for n in range(20)]
+    file = written(tmp_path / "tone.jsonl", *rows)
+    other = written(tmp_path / "held.jsonl", rows[0], {"text": "so so", "label": "unheard"})
+    with pytest.raises((DataError, SettingsError), match=said):
+        learn(
+            tmp_path / "skills",
+            dict.fromkeys(names, file),
+            validation=dict.fromkeys(held, other),
+        )
+    assert not (tmp_path / "skills").exists()
+
+
+def test_skills_do_not_go_where_a_file_is(tmp_path):
+    file = written(tmp_path / "tone.jsonl", {"text": "a", "label": "b"})
+    with pytest.raises(StorageError, match="is a file"):
+        learn(file, {"tone": file})

@@ -1,11 +1,12 @@
 """A domain made, and its documents changed."""
 
 from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
 
 from speaq.apps.answer import settings as domains
 from speaq.apps.answer.collecting import documents_in
-from speaq.apps.answer.index import Index, IndexSettings
+from speaq.apps.answer.index import MANIFEST, Index, IndexSettings
 from speaq.apps.answer.searching import Search
 from speaq.apps.answer.settings import AnswerSettings
 
@@ -35,12 +36,18 @@ def index(
         ModelError: the encoder of dense vectors cannot be opened.
     """
     documents = documents_in(places)
+    new = not (folder / MANIFEST).is_file()
     made = Index.create(folder, settings) if settings is not None else Index(folder)
-    search = Search(made)
-    known = {each.name: each.digest for each in made.documents()}
-    fresh = [pair for pair in documents if known.get(pair[0].name) != pair[0].digest]
-    if fresh:
-        made.add(fresh, search.encoding)
-    if answer is not None:
-        domains.save(answer, folder)
+    with ExitStack() as undo:
+        if new:
+            # An empty index would hold the next one to settings that could not be met.
+            undo.callback(made.discard)
+        search = Search(made)
+        known = {each.name: each.digest for each in made.documents()}
+        fresh = [pair for pair in documents if known.get(pair[0].name) != pair[0].digest]
+        if fresh:
+            made.add(fresh, search.encoding)
+        if answer is not None:
+            domains.save(answer, folder)
+        undo.pop_all()
     return len(fresh), made.count

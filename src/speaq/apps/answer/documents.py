@@ -18,6 +18,7 @@ from typing import Any
 
 from speaq.apps.answer.extra import documents_extra
 from speaq.core.errors import DataError
+from speaq.core.places import require_file
 from speaq.text.files.encodings import detect
 from speaq.text.files.readers import open_bytes, open_text, read_rows, suffix_of
 
@@ -55,8 +56,7 @@ def read_document(path: Path) -> list[Part]:
         DataError: no such file, an unknown kind, no text in it, or too much of it.
         SettingsError: it needs the extra `documents`.
     """
-    if not path.is_file():
-        raise DataError("there is no such file.", "没有这个文件。", file=path)
+    require_file(path)
     reader = _READERS.get(suffix_of(path))
     if reader is None:
         raise DataError(

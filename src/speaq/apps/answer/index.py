@@ -9,7 +9,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from shutil import rmtree
@@ -31,6 +31,7 @@ from speaq.core.files import write_text
 from speaq.core.settings import require
 
 MANIFEST = "index.json"
+_LOCK = ".lock"
 _SMALL = 20_000
 """Passages that a merged segment has at most; merging so many takes well under a second."""
 _SEGMENTS = 8
@@ -101,6 +102,13 @@ class Index:
         _write(folder, settings, [])
         return cls(folder)
 
+    def discard(self) -> None:
+        """Take an index off the disk that was never filled; what else is in its folder stays."""
+        for file in (self.folder / MANIFEST, self.folder / _LOCK):
+            file.unlink(missing_ok=True)
+        with suppress(OSError):
+            self.folder.rmdir()
+
     def _read(self) -> None:
         file = self.folder / MANIFEST
         try:
@@ -165,7 +173,7 @@ class Index:
 
     @contextmanager
     def _writing(self) -> Any:
-        with FileLock(self.folder / ".lock"):
+        with FileLock(self.folder / _LOCK):
             self.refresh()
             yield
 

@@ -27,6 +27,7 @@ from speaq.apps.understand.reading import (
 )
 from speaq.core.errors import DataError, ModelError, SettingsError
 from speaq.core.files import write_text
+from speaq.core.places import make_folder
 from speaq.core.settings import require
 from speaq.text.files.readers import suffix_of
 from speaq.training.floors.linear_classes import learn_linear
@@ -36,9 +37,10 @@ from speaq.training.supervised.classifying import wanted_labels
 from speaq.training.supervised.examples import Example, Labelled, Parsed, Question, Related, Tagged
 from speaq.training.supervised.files import read_training
 from speaq.training.supervised.fine_tune import fine_tune
+from speaq.training.supervised.labels import require_known
 from speaq.training.supervised.measures import class_measures, several_measures, span_measures
 from speaq.training.supervised.multi_task import TogetherSettings, fine_tune_together
-from speaq.training.supervised.preparing import Examples, with_validation
+from speaq.training.supervised.preparing import Examples, labels_in, with_validation
 from speaq.training.supervised.settings import FineTuneSettings
 
 Method = Literal["auto", "naive-bayes", "svm", "nb-svm", "crf", "neural"]
@@ -112,24 +114,28 @@ def learn(
         ModelError: the folder holds something else.
     """
     settings = settings or LearnSettings()
-    if folder.exists() and not (folder / MANIFEST).is_file() and any(folder.iterdir()):
+    _require_names(files, validation or {})
+    if folder.is_dir() and not (folder / MANIFEST).is_file() and any(folder.iterdir()):
         raise ModelError(
             f"{folder} exists and holds no {MANIFEST}; choose another name, so that nothing of "
             "yours is overwritten.",
             f"{folder} 已存在且没有 {MANIFEST}；请换一个名称，以免覆盖您的文件。",
         )
+    if folder.is_file():
+        make_folder(folder)
     tasks: dict[str, Examples] = {}
     for name, file in files.items():
         held = (validation or {}).get(name)
         for task, parts in _examples(name, file, held, settings.several).items():
             tasks[task] = with_validation(parts, settings.seed, [])
+            _require_known(tasks[task], held)
+    make_folder(folder)
     neural = {task: parts for task, parts in tasks.items() if _is_neural(parts, settings)}
     made = []
     for task, parts in tasks.items():
         if task not in neural:
             if heard is not None:
                 heard(task)
-            folder.mkdir(parents=True, exist_ok=True)
             made.append(_classical(folder, task, parts, settings))
     if neural:
         if heard is not None:
@@ -137,6 +143,33 @@ def learn(
         made += _fine_tuned(folder, neural, settings)
     _listed(folder, made)
     return made
+
+
+def _require_names(files: Mapping[str, Path], validation: Mapping[str, Path]) -> None:
+    if not files:
+        raise SettingsError(
+            "name at least one task, as name=FILE.", "请至少指定一个任务，写作 名称=文件。"
+        )
+    for name in files:
+        if not name.replace("-", "").replace("_", "").replace(".", "").isalnum():
+            raise SettingsError(
+                f"a task's name is of letters, digits, '-', '_' and '.', not '{name}'.",
+                f"任务名称由文字、数字、“-”“_”和“.”组成，而不是“{name}”。",
+            )
+    for name in validation:
+        if name not in files:
+            raise SettingsError(
+                f"validation names '{name}', which is not learnt; named are {', '.join(files)}.",
+                f"验证数据中的“{name}”不在所学任务中；任务有：{'、'.join(files)}。",
+            )
+
+
+def _require_known(parts: Examples, file: Path | None) -> None:
+    """Refuse a class to choose by that nothing could ever predict, which `file` brought along."""
+    if file is None or isinstance(parts.training[0], Parsed | Tagged):
+        return
+    training = {label for each in parts.training for label in labels_in(each)}
+    require_known(sorted(training), [labels_in(each) for each in parts.validation], "validation")
 
 
 def _examples(name: str, file: Path, validation: Path | None, several: bool) -> dict[str, Examples]:

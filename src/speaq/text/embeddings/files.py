@@ -13,6 +13,7 @@ from safetensors.numpy import save_file
 
 from speaq.core.errors import DataError, StorageError
 from speaq.core.files import replacing_file
+from speaq.core.places import require_file
 from speaq.text.embeddings.vectors import WordVectors
 
 _MARK = "speaq word vectors 1"
@@ -65,8 +66,7 @@ def load_vectors(file: Path | str) -> WordVectors:
         DataError: no such file, another ending, or a file that is damaged; names the row.
     """
     file = Path(file)
-    if not file.is_file():
-        raise DataError("there is no such file.", "没有这个文件。", file=file)
+    require_file(file)
     if file.suffix == ".safetensors":
         return _safe(file)
     if Path(file.name.removesuffix(".gz")).suffix in _TEXT:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from speaq.core.errors import DataError
+from speaq.core.places import require_file
 from speaq.text.files.conll import blocks, cells
 from speaq.text.files.encodings import detect
 from speaq.text.files.readers import open_bytes, open_text
@@ -53,8 +54,7 @@ def read_trees(path: Path | str) -> list[Tree]:
             that make no tree.
     """
     path = Path(path)
-    if not path.is_file():
-        raise DataError("there is no such file.", "没有这个文件。", file=path)
+    require_file(path)
     with open_bytes(path) as stream:
         encoding = detect(stream, path)
     with open_text(path, encoding) as text:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, TextIO, cast
 
 from speaq.core.errors import DataError
+from speaq.core.places import require_file
 from speaq.text.files.encodings import detect
 
 Row = tuple[int, dict[str, Any]]
@@ -31,8 +32,7 @@ def read_rows(path: str | Path) -> Iterator[Row]:
         DataError: no such file, an unknown suffix, a truncated or malformed row.
     """
     path = Path(path)
-    if not path.is_file():
-        raise DataError("there is no such file.", "没有这个文件。", file=path)
+    require_file(path)
     kind = suffix_of(path)
     if kind == ".parquet":
         yield from parquet_rows(path)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from speaq.core.errors import DataError
+from speaq.core.places import require_file
 from speaq.text.files import conll, json_records, squad, tables, tmx
 from speaq.text.files.columns import assign
 from speaq.text.files.encodings import survey
@@ -33,8 +34,7 @@ def recognise(path: Path, given: Given | None = None) -> Layout:
     Raises:
         DataError: no such file, an empty one, no text in any encoding, or no column of text.
     """
-    if not path.is_file():
-        raise DataError("there is no such file.", "没有这个文件。", file=path)
+    require_file(path)
     with open_bytes(path) as stream:
         head = stream.read(4)
     if head == b"PAR1" or suffix_of(path) == ".parquet":

@@ -23,7 +23,7 @@ speaq with a third of the hidden states' computation, which the three share. Wit
 for `dae`.
 
 Everything is kept under `--folder` and continued from there; `--minutes` begins nothing new after
-that long, and what is there is written. Rows: `seed, rubric, method, beta, reward, reward_low,
+that long, and what is there is written. Rows: `seed, rubric, method, guidance, reward, reward_low,
 reward_high, kl, seconds`. `fronts_pairs.py` compares the methods on real preference pairs.
 """
 
@@ -183,10 +183,10 @@ class Arena:
             self.begin()
             notes["gate"] = foreseen(learnt(), log, notes["betas"], self.seed)
         rows: list[Row] = []
-        for beta in notes["betas"]:
+        for nats, beta in zip(NATS, notes["betas"], strict=False):
             seen = notes["gate"][f"{beta:g}"] if "gate" in notes else {}
             new = self.measured(rubric, method, lambda: learnt().model, beta, notes["seconds"])
-            rows += [{**row, **seen} for row in new]
+            rows += [{**row, **seen, "method": f"{method}, {nats:g} nats"} for row in new]
         return rows
 
     def learn(self, rubric: str, method: str, log: Sequence[Episode], notes: "Notes") -> Run:
@@ -286,7 +286,7 @@ class Arena:
                 "seed": self.seed,
                 "rubric": rubric,
                 "method": {"filtered-bc": "filtered cloning"}.get(method, method),
-                "beta": beta,
+                "guidance": beta,
                 "reward": found["reward"],
                 "reward_low": found["low"],
                 "reward_high": found["high"],

@@ -27,6 +27,8 @@ _DE_EN = ("de", "en")
         ("狗", "狗和狗", "zh", ["狗", "狗"]),
         ("US", "us and US", "en", ["US"]),
         ("Hund", "Hundert", "de", []),
+        ("Junge", "Eine junge Frau und zwei Jungen", "de", ["Jungen"]),
+        ("Hund", "zwei hunde", "de", ["hunde"]),
     ],
 )
 def test_terms_are_found_whatever_their_ending(

@@ -1,7 +1,8 @@
 """Finding a term in a text whatever its ending, in English, German and French; as it is in Chinese.
 
 Words are compared by their stems (Snowball, through PyStemmer). A term in capitals, such as US,
-is found in capitals only.
+is found in capitals only; a German noun not in small letters, where the text has capitals at all:
+`Junge`, a boy, is not in `eine junge Frau`.
 """
 
 import re
@@ -37,6 +38,8 @@ class Stemmed:
     text: str
     places: tuple[tuple[int, int], ...]
     stems: tuple[str, ...]
+    nouns_are_large: bool = False
+    """The language writes nouns with a capital, and this text has capitals."""
 
 
 def stemmed(text: str, language: str) -> Stemmed:
@@ -51,7 +54,8 @@ def stemmed(text: str, language: str) -> Stemmed:
         from Stemmer import Stemmer
 
         words = Stemmer(algorithm).stemWords(words)
-    return Stemmed(text, places, tuple(words))
+    large = language == "de" and text != text.lower()
+    return Stemmed(text, places, tuple(words), large)
 
 
 def find(term: Stemmed, text: Stemmed) -> list[tuple[int, int]]:
@@ -67,7 +71,8 @@ def find(term: Stemmed, text: Stemmed) -> list[tuple[int, int]]:
             continue
         place = (text.places[first][0], text.places[first + count - 1][1])
         said = text.text[place[0] : place[1]]
-        if _ENDS.search(said) is None and _case_fits(term.text, said):
+        small = said[0].islower() and term.text[:1].isupper() and text.nouns_are_large
+        if not small and _ENDS.search(said) is None and _case_fits(term.text, said):
             found.append(place)
     return found
 

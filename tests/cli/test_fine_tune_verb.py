@@ -117,3 +117,10 @@ def test_floors_alone(speaq, tmp_path):
     assert code == 0 and "mse 0, mae 0, mase 0" in out
     code, _, err = speaq("floor", "s.csv", "--column", "z")
     assert code == 2 and "row 2, field 'z'" in err
+
+
+def test_a_class_that_training_never_showed_has_no_floor(speaq, tmp_path):
+    table(tmp_path / "a.csv")
+    (tmp_path / "b.csv").write_text("text,label\nI like tea,drink\n")
+    code, out, err = speaq("floor", "a.csv", "--test", "b.csv")
+    assert (code, out) == (2, "") and "'drink' (1)" in err

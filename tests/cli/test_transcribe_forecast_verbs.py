@@ -9,7 +9,7 @@ import soundfile
 
 from speaq.cli.forecast import main as forecast
 from speaq.cli.transcribe import main as transcribe
-from speaq.core.errors import DataError
+from speaq.core.errors import DataError, ModelError
 from speaq.experience.store import ExperienceStore
 
 
@@ -80,3 +80,10 @@ def test_an_engine_is_trained_heard_and_measured(tmp_path, capsys):
 def test_what_is_no_recording_is_refused(tmp_path):
     with pytest.raises(DataError, match="no such file"):
         transcribe([str(tmp_path / "no.wav")])
+
+
+def test_a_model_of_another_kind_makes_no_store(table, tmp_path):
+    store = tmp_path / "log.sqlite"
+    with pytest.raises(ModelError, match="not trained on series"):
+        forecast(["log", "new:tiny", str(table), "--store", str(store)])
+    assert not store.exists()

@@ -1,5 +1,6 @@
 """Files and folders that cannot be read or written are refused in a sentence, before any work."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from speaq.core.errors import DataError, StorageError
 from speaq.core.files import replacing_file, replacing_folder, write_text
 from speaq.core.places import make_folder, require_file
+from speaq.core.progress import bar
 from speaq.core.runs import RunFolder
 
 
@@ -53,3 +55,29 @@ def test_a_folder_is_not_read_as_a_file(tmp_path: Path) -> None:
         require_file(tmp_path)
     with pytest.raises(DataError, match="there is no such file"):
         require_file(tmp_path / "nowhere")
+
+
+def test_a_folder_that_cannot_be_begun_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Path.mkdir
+
+    def refused(path: Path, *more: object, **rest: object) -> None:
+        if path.name.endswith(".part"):
+            raise OSError(2, "no", str(path))
+        made(path, *more, **rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Path, "mkdir", refused)
+    refusal = pytest.raises(StorageError, match="could not be written")
+    with refusal, replacing_folder(tmp_path / "a"):
+        raise AssertionError("no work is begun")
+
+
+def test_a_bar_whose_end_nobody_knows_is_drawn(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SPEAQ_PROGRESS", "1")
+    for total in (None, math.inf):
+        with bar("looking", total) as running:
+            running.advance()
+    assert "looking" in capsys.readouterr().err

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from speaq.core.errors import SettingsError
+from speaq.serving.server import listen
+
 # Its own process: gradio leaves event loops behind for the collector, which is an error here.
 BUILD = """
     import asyncio, json, sys
@@ -144,3 +147,12 @@ def test_the_page_reports_nothing_and_offers_no_guiding_without_a_head(delivered
     assert [part["visible"] for part in parts if part.get("elem_id") == "beta"] == [False]
     (ask,) = [part for part in parts if part.get("elem_id") == "ask"]
     assert ask["placeholder"] == "Write a message and press Enter"
+
+
+def test_an_address_that_is_taken_or_is_none_is_refused_in_a_sentence():
+    with listen("127.0.0.1", 0) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(SettingsError, match=f"port {port} of 127.0.0.1 .another program"):
+            listen("127.0.0.1", port)
+    with pytest.raises(SettingsError, match="name another with --port"):
+        listen("127.0.0.1", 99999999)

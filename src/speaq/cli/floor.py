@@ -54,11 +54,15 @@ def main(args: list[str]) -> None:
         return
     from speaq.training.floors.compare import floors_of, table
     from speaq.training.supervised.files import examples_of
-    from speaq.training.supervised.preparing import with_validation
+    from speaq.training.supervised.labels import require_known
+    from speaq.training.supervised.preparing import labels_in, with_validation
 
     notes: list[str] = []
     given = examples_of(options.data, (), options.test, options.task, "")
     parts = with_validation(given, options.seed, notes)
+    known = sorted({label for each in parts.training for label in labels_in(each)})
+    for name, part in (("validation", parts.validation), ("test", parts.test)):
+        require_known(known, [labels_in(each) for each in part], name)
     for note in notes if not options.test else ():
         tell(note, note)
     rows = floors_of(parts, several=options.task == "multi-label", seed=options.seed)

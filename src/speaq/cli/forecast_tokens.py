@@ -11,7 +11,7 @@ import tyro
 
 from speaq.apps.forecast.series import read_series
 from speaq.apps.forecast.teaching import logged
-from speaq.apps.forecast.tokens import TokenSettings, default_loop, train_tokens
+from speaq.apps.forecast.tokens import TokenSettings, default_loop, settings_of, train_tokens
 from speaq.cli.forecast import LOG, TOKENS
 from speaq.cli.inputs import open_model
 from speaq.cli.options import parse
@@ -87,6 +87,7 @@ def log(args: list[str]) -> None:
     options = parse(Log, args, "forecast log", LOG)
     series = [each.values for each in read_series(options.data, options.columns)]
     model = open_model(options.model)
+    settings_of(model)  # refuses another kind of model before a store is made
     with ExperienceStore(options.store) as store:
         episodes = logged(
             model, series, options.samples, options.stride, seed=options.seed, beta=options.beta

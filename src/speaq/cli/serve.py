@@ -6,11 +6,16 @@ zh: 通过 HTTP 与网页回答，并保存每条回答与每次评价。
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from speaq.core.language import say
+
+if TYPE_CHECKING:
+    from socket import socket
+
+    from speaq.serving.settings import ServingSettings
 
 
 @dataclass(frozen=True)
@@ -72,9 +77,7 @@ def _make_key(name: str, file: Path | None) -> None:
 
 
 def _serve(options: Serve) -> None:
-    from speaq.apps.application import named_source, open_application
-    from speaq.experience.store import ExperienceStore
-    from speaq.models.sources import load
+    from speaq.core.errors import SettingsError
     from speaq.serving import server
     from speaq.serving.settings import ServingSettings
 
@@ -89,6 +92,22 @@ def _serve(options: Serve) -> None:
         consent=options.consent,
         page=options.page,
     )
+    if not (options.apps or options.model):
+        raise SettingsError(
+            "there is nothing to serve: name a model, or an application with --apps NAME=FOLDER.",
+            "没有可提供的服务：请指定模型，或用 --apps 名称=目录 指定应用。",
+        )
+    with server.listen(options.host, options.port) as listening:
+        _open(options, settings, listening)
+
+
+def _open(options: Serve, settings: "ServingSettings", listening: "socket") -> None:
+    """Open what is served, say where, and serve it."""
+    from speaq.apps.application import named_source, open_application
+    from speaq.experience.store import ExperienceStore
+    from speaq.models.sources import load
+    from speaq.serving import server
+
     named = [named_source(word) for word in options.apps]
     applications = [open_application(name, source) for name, source in named]
     model = load(options.model) if options.model else None
@@ -97,18 +116,18 @@ def _serve(options: Serve) -> None:
         beta = 0.0 if model is None or model.head is None else 1.0
     served = [f"{model.name}, beta = {beta:g}"] if model is not None else []
     names = "; ".join([*served, *(f"{each.name}: {each.model}" for each in applications)])
-    address = f"http://{options.host}:{options.port}"
+    address = f"http://{options.host}:{listening.getsockname()[1]}"
     said = say(
         f"{names}: {address} (page), {address}/docs (HTTP); Ctrl-C stops.",
         f"{names}：{address}（页面）、{address}/docs（HTTP）；按 Ctrl-C 停止。",
     )
-    print(said, file=sys.stderr, flush=True)
     with ExperienceStore(options.store) as store:
+        print(said, file=sys.stderr, flush=True)
         server.serve(
             model,
             store,
             beta=beta,
             settings=settings,
             applications=applications,
-            port=options.port,
+            listening=listening,
         )

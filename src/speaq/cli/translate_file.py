@@ -14,6 +14,7 @@ from speaq.cli.options import parse
 from speaq.cli.translate_text import Asking, asked, keep_answers, opened
 from speaq.core.errors import DataError, SettingsError
 from speaq.core.language import say
+from speaq.core.places import require_file
 
 if TYPE_CHECKING:
     from speaq.apps.translate.application import Translate
@@ -64,6 +65,7 @@ def main(args: list[str]) -> None:
 
 def _place(path: Path, options: TranslateFile, application: "Translate") -> Path:
     code = options.asking.target or application.pair(asked(options.asking, "x"))[1]
+    require_file(path)
     named = path.with_name(f"{path.stem}.{code}{path.suffix}")
     out = options.out or named
     out = out / named.name if out.is_dir() else out

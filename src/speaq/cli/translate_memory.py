@@ -51,6 +51,12 @@ def main(args: list[str]) -> None:
             "--export, and files that do not say their languages, need --source and --target.",
             "--export 以及未注明语言的文件需要同时给出 --source 和 --target。",
         )
+    if not (options.memory.exists() or options.add or options.corrections):
+        raise SettingsError(
+            f"there is no translation memory {options.memory}; fill one with --add FILE or "
+            "--corrections STORE.",
+            f"没有翻译记忆 {options.memory}；请用 --add 文件 或 --corrections 存储 填充。",
+        )
     with TranslationMemory(options.memory) as memory:
         for path in options.add:
             new = memory.import_file(path, said if all(said) else None)

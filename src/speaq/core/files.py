@@ -86,7 +86,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     aside = path.with_name(f".{path.name}.{uuid4().hex[:8]}.old")
     try:
         with storage_errors(path):
-            temporary.mkdir()
+            make_folder(temporary)
             yield temporary
             for file in temporary.rglob("*"):
                 if file.is_file():

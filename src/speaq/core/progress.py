@@ -1,5 +1,6 @@
 """Progress bars with the time left, on standard error, quiet where nobody looks."""
 
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -14,7 +15,14 @@ def _wanted() -> bool:
 
 @contextmanager
 def bar(title: str, total: float | None) -> Iterator["Bar"]:
-    """A bar for work of `total` units, None if nobody knows; call `advance` as it is done."""
+    """A bar for work of `total` units; call `advance` as it is done.
+
+    Args:
+        title: what stands before it.
+        total: None, or infinite, if nobody knows.
+    """
+    if total is not None and math.isinf(total):
+        total = None
     from rich.console import Console
     from rich.progress import (
         BarColumn,

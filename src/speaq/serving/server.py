@@ -1,8 +1,10 @@
 """Running the application."""
 
 import contextlib
+import errno
 import logging
 import signal
+import socket
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import Any
 import uvicorn
 
 from speaq.apps.application import Application
+from speaq.core.errors import SettingsError
 from speaq.experience.store import ExperienceStore
 from speaq.models.language_model import LanguageModel
 from speaq.serving.app import application
@@ -28,9 +31,17 @@ def serve(
     beta: float,
     settings: ServingSettings,
     applications: Sequence[Application[Any]] = (),
-    port: int = 8000,
+    listening: socket.socket,
 ) -> None:
     """Serve until interrupted or told to end; answers that run then are given time to end.
+
+    Args:
+        model: for the conversation and OpenAI's routes; None: applications only.
+        store: where answers are kept.
+        beta: strength of guidance.
+        settings: of the server.
+        applications: what is served beside the model.
+        listening: the address; see `listen`.
 
     Raises:
         SettingsError, ModelError: see `application`.
@@ -42,8 +53,6 @@ def serve(
     torch.set_num_threads(threads())
     configuration = uvicorn.Config(
         application(model, store, beta=beta, settings=settings, applications=applications),
-        host=settings.host,
-        port=port,
         # Paths only would be harmless, but nothing here is worth a line for every token.
         access_log=False,
         log_level="warning",
@@ -56,7 +65,28 @@ def serve(
         signal.signal(signal.SIGTERM, _interrupted)
     # uvicorn has shut down in order by then and only passes the signal on: the usual way to stop.
     with contextlib.suppress(KeyboardInterrupt):
-        uvicorn.Server(configuration).run()
+        uvicorn.Server(configuration).run(sockets=[listening])
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Take an address, so that nothing is opened in vain for one that is taken.
+
+    Raises:
+        SettingsError: there is no such address or port here, or another program has it.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        if not 0 <= port < 1 << 16:
+            raise OSError("ports go from 0 to 65535")
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        taken = error.errno == errno.EADDRINUSE
+        raise SettingsError(
+            f"cannot listen on port {port} of {host} "
+            f"({'another program has it' if taken else error}); name another with --port.",
+            f"无法监听 {host} 的端口 {port}（{'已被其他程序占用' if taken else error}）；"
+            "请用 --port 指定其他端口。",
+        ) from error
 
 
 def _interrupted(number: int, frame: FrameType | None) -> None:

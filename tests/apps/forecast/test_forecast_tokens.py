@@ -131,10 +131,12 @@ def test_logged_forecasts_are_learnt_from(model, tmp_path):
     assert paths(run.model, square(104)[None], 2, seed=0, beta=1.0).shape == (1, 2, HORIZON)
 
 
-def test_what_cannot_be_foretold_is_refused(model, tiny):
+def test_what_cannot_be_foretold_is_refused(model, tiny, tmp_path):
     with pytest.raises(DataError, match="12 values"):
         list(logged(model, [square(10)], 1, 1, seed=0))
     with pytest.raises(ModelError, match="not trained on series"):
         settings_of(tiny)
     with pytest.raises(SettingsError, match="width"):
         TokenSettings(width=20)
+    with pytest.raises(DataError, match="has 10 values, and 12 are needed"):
+        train_tokens([square(10)], HORIZON, tmp_path, SMALL, LOOP)

@@ -182,3 +182,14 @@ def test_more_steps_than_were_fitted_are_refused():
     request = ForecastRequest(series={"a": tuple(wave(60, 0.1).values)}, horizon=7)
     with pytest.raises(SettingsError, match="fitted for 6"):
         answered(application, request)
+
+
+def test_a_folder_with_other_things_is_not_replaced(tmp_path):
+    mine = tmp_path / "letter.txt"
+    mine.write_text("mine", encoding="utf-8")
+    found = fit([wave(240, 0.2)], DAILY)
+    with pytest.raises(ModelError, match="not a forecaster's folder"):
+        found.save(tmp_path)
+    assert mine.read_text(encoding="utf-8") == "mine"
+    for _ in range(2):
+        found.save(tmp_path / "new")

@@ -129,3 +129,12 @@ def test_beginnings_for_training(speaq: Run) -> None:
     made = Path("more.tsv").read_text(encoding="utf-8")
     assert made.startswith(rows)
     assert len(made.splitlines()) == 5
+
+
+def test_what_is_not_there_is_named(speaq: Run, tmp_path: Path) -> None:
+    code, _, err = speaq("memory", "none.sqlite")
+    assert code == 2 and "--add" in err and not (tmp_path / "none.sqlite").exists()
+    code, _, err = speaq("text", "model", "Hund", "--glossary", "none.tsv")
+    assert code == 2 and "none.tsv: there is no such file" in err
+    code, _, err = speaq("file", "model", ".")
+    assert code == 2 and "this is a folder" in err

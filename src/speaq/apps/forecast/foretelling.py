@@ -108,11 +108,18 @@ class Forecaster:
         return max(self.needs, self.settings.season, 2)
 
     def save(self, folder: Path) -> None:
-        """Write the folder, all or nothing.
+        """Write the folder, all or nothing; an older forecaster at that place is replaced.
 
         Raises:
+            ModelError: the folder holds something that is not a forecaster.
             StorageError: the disk refused.
         """
+        if folder.is_dir() and not (folder / FACTS).is_file() and any(folder.iterdir()):
+            raise ModelError(
+                f"{folder} exists and is not a forecaster's folder; choose another name, so that "
+                "nothing of yours is overwritten.",
+                f"{folder} 已存在且不是预测器的目录；请换一个名称，以免覆盖您的文件。",
+            )
         record = {
             "settings": asdict(self.settings),
             "levels": self.bands[ALL].levels,

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from speaq.core.devices import device
+from speaq.core.errors import DataError, ModelError
 from speaq.core.files import digest
 from speaq.core.runs import RunFolder
 from speaq.core.seeds import derive
@@ -109,6 +110,14 @@ class Foretelling:
             for number, values in enumerate(self.series)
             for start in range(len(values) - length + 1)
         ]
+        if not self._places:
+            longest = max(map(len, self.series))
+            raise DataError(
+                f"the longest series has {longest} values, and {length} are needed: look_back and "
+                "horizon together. Give a longer series, or make one of them smaller.",
+                f"最长的序列有 {longest} 个值，而至少需要 {length} 个"
+                "（look_back 与 horizon 之和）；请给出更长的序列，或减小其中之一。",
+            )
 
     def __len__(self) -> int:
         return len(self._places)
@@ -242,8 +251,6 @@ def settings_of(model: "LanguageModel") -> tuple[TokenSettings, int]:
     Raises:
         ModelError: it was not trained on series.
     """
-    from speaq.core.errors import ModelError
-
     facts: dict[str, Any] = dict(model.facts.get("forecast", {}))
     if not facts:
         raise ModelError(

@@ -64,8 +64,9 @@ def open_bytes(path: Path) -> Iterator[BinaryIO]:
     """The bytes of a file, unpacked if it ends in `.gz`.
 
     Raises:
-        DataError: it is cut off or damaged.
+        DataError: there is no such file, or it is cut off or damaged.
     """
+    require_file(path)
     packed = path.name.lower().endswith(".gz")
     try:
         with cast(BinaryIO, gzip.open(path, "rb")) if packed else path.open("rb") as stream:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from speaq.core.errors import DataError
+from speaq.core.places import require_file
 from speaq.text.corpus import USUAL
 from speaq.text.files.encodings import detect
 from speaq.text.files.readers import open_bytes, open_text, read_rows, suffix_of
@@ -43,8 +44,7 @@ def documents(path: Path | str, column: str = "") -> Iterator[list[str]]:
 
 
 def _plain(path: Path) -> Iterator[str]:
-    if not path.is_file():
-        raise DataError("there is no such file.", "没有这个文件。", file=path)
+    require_file(path)
     with open_bytes(path) as stream:
         encoding = detect(stream, path)
     with open_text(path, encoding) as text:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, cast
 from torch import nn
 
 from speaq.core.devices import batch_dtype, device
-from speaq.core.errors import DataError, SettingsError
+from speaq.core.errors import SettingsError
 from speaq.core.files import digest, file_digest, write_text
+from speaq.core.places import require_file
 from speaq.core.runs import RunFolder
 from speaq.models.packages import quiet_transformers
 from speaq.training.curves import plot_curves
@@ -73,8 +74,7 @@ class _Corpus:
 
     def digest(self) -> str:
         for file in self.files:
-            if not file.is_file():
-                raise DataError("there is no such file.", "没有这个文件。", file=file)
+            require_file(file)
         return digest(self.column, *(file_digest(file) for file in self.files))
 
 

@@ -100,3 +100,11 @@ def test_bad_lines_are_refused_by_their_row(tmp_path: Path, line: str) -> None:
     with pytest.raises(DataError) as refused:
         read_log(tmp_path / "instances.log")
     assert refused.value.row == 2
+
+
+def test_a_log_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "instances.log").write_bytes(b"\xaa\xff")
+    with pytest.raises(DataError, match="UTF-8"):
+        read_log(tmp_path / "instances.log")
+    with pytest.raises(DataError, match="this is a folder"):
+        read_log(tmp_path)

@@ -17,6 +17,7 @@ from speaq.apps.translate.files.markup import readable, stretches, written
 from speaq.apps.translate.texts.scripts import extra
 from speaq.core.errors import DataError
 from speaq.core.files import replacing_file
+from speaq.core.places import require_file
 from speaq.text.files.encodings import detect
 from speaq.text.files.tables import sniff
 from speaq.text.segmentation import is_chinese
@@ -83,8 +84,7 @@ def translate_file(
         DataError: see `read_document`, or no such file.
         StorageError: the disk refused.
     """
-    if not path.is_file():
-        raise DataError("there is no such file.", "没有这个文件。", file=path)
+    require_file(path)
     document = read_document(path.read_bytes(), path.name)
     made = document.made(list(translate(document.texts)))
     with replacing_file(out) as temporary:

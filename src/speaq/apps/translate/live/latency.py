@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from speaq.core.errors import DataError
 from speaq.core.files import write_text
+from speaq.text.files.readers import open_text
 
 Unit = Literal["word", "char"]
 
@@ -138,9 +139,8 @@ def read_log(path: Path, unit: Unit = "word") -> list[Instance]:
             prediction.
     """
     path = Path(path)
-    if not path.is_file():
-        raise DataError("there is no such file.", "没有这个文件。", file=path)
-    lines = path.read_text(encoding="utf-8").splitlines()
+    with open_text(path, "utf-8") as text:
+        lines = text.read().splitlines()
     return [_instance(line, unit, path, row) for row, line in enumerate(lines, start=1) if line]
 
 

@@ -64,8 +64,10 @@ def read_pairs(
         if data.layout.kind != "parallel":
             raise DataError(
                 "expected sentences and their translations (two columns, TMX, or two files such "
-                "as train.de train.en).",
-                "应为句子及其译文（两列、TMX，或 train.de train.en 这样的两个文件）。",
+                "as train.de train.en); where two columns are no such pairs by their names or "
+                "looks, name the languages with --source and --target.",
+                "应为句子及其译文（两列、TMX，或 train.de train.en 这样的两个文件）；"
+                "若两列从名称与内容看不出是译文，请用 --source 与 --target 指明语言。",
                 file=data.name,
             )
         if every_row:

@@ -52,7 +52,10 @@ from speaq.training.loop import LoopSettings
 MEMORY = {"full": 3, "partly": 10}
 """Turns that are remembered. More than one even where nothing need be: the state a window
 bootstraps from stands behind other turns, so values must be learnt behind other turns."""
-STEPS = {"full": 3000, "partly": 3000}
+STRIDE = {"full": 3, "partly": 5}
+"""Turns from the beginning of a window to that of the next. Where windows overlap, most moves are
+also learnt behind what a player remembers, rather than at the beginning of a window."""
+STEPS = {"full": 6000, "partly": 4000}
 BATCH = 64
 VALUES = {"discount": 0.95, "cql": 0.1, "cql_states": 0, "target_every": 1, "target_rate": 0.3}
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -118,7 +121,8 @@ def trained(
         least = np.quantile([earned(each) for each in log], 1 - FILTERED)
         log = [each for each in log if earned(each) >= least]
     rest = OPTIONS["mc"]["discount"] ** 2 if method == "mc" else None
-    pieces = [piece for each in log for piece in windows(each, MEMORY[observed], rest)]
+    turns, stride = MEMORY[observed], STRIDE[observed]
+    pieces = [piece for each in log for piece in windows(each, turns, stride, rest)]
     with tempfile.TemporaryDirectory() as place:
         run = learn(
             Maze(observed).model(seed),
@@ -148,17 +152,18 @@ def earned(episode: Episode) -> float:
     return sum(turn.reward or 0.0 for turn in episode.actions)
 
 
-def windows(episode: Episode, turns: int, rest: float | None) -> Iterator[Episode]:
+def windows(episode: Episode, turns: int, stride: int, rest: float | None) -> Iterator[Episode]:
     """An episode in pieces of so many turns.
 
     Args:
         episode: observations and actions in turn.
         turns: most actions of a piece.
+        stride: actions from the beginning of a piece to that of the next.
         rest: None: a piece that is not the last is cut off. Else the last action of each piece is
             credited with the return of what follows, discounted by `rest` a turn, and has ended.
     """
     count = len(episode.actions)
-    for start in range(0, count, turns):
+    for start in range(0, max(1, count - turns + stride), stride):
         # What is heard after a piece stays: it is the state that bootstraps.
         piece = list(episode.turns[2 * start : 2 * (start + turns) + (rest is None)])
         last = start + turns >= count

@@ -7,7 +7,8 @@ One row for each seed, application and method; the table of the means comes last
     logged             the policy that made the log
     cloning            imitates the log
     filtered cloning   imitates what was liked: the best fifth, or the clicks
-    speaq              learns Q and acts by it
+    speaq              learns Q and acts by it; in generation and translation Q of the log's
+                       policy on the model that filtered cloning made, at the gate's β
 
 `score` is comparable within an application, with its 95 % interval over the test part; `seconds`
 are those of learning, on the wall. What the application is, what is rated and by what the policies

@@ -32,18 +32,25 @@ class RunFolder:
             none, and its folder is taken.
 
     Raises:
-        SettingsError: the folder belongs to a run with other settings.
+        SettingsError: the folder belongs to a run with other settings, or its settings.yaml to
+            something else.
         StorageError: the folder cannot be written.
     """
 
     def __init__(self, path: Path | str, settings: Mapping[str, Any]) -> None:
         self.path = Path(path)
         text = yaml.safe_dump(dict(settings), sort_keys=False, allow_unicode=True)
+        file, command = self.path / "settings.yaml", self.path / "command.txt"
+        if file.exists() and not command.exists():
+            raise SettingsError(
+                f"{file} was not written by a run (no command.txt is beside it); choose another "
+                "folder.",
+                f"{file} 不是由运行写入的（旁边没有 command.txt）；请换一个目录。",
+            )
         make_folder(self.plots)
-        file = self.path / "settings.yaml"
         if not file.exists() or not self._begun():
+            write_text(command, " ".join(sys.argv) + "\n")
             write_text(file, text)
-            write_text(self.path / "command.txt", " ".join(sys.argv) + "\n")
         elif file.read_text(encoding="utf-8") != text:
             old = yaml.safe_load(file.read_text(encoding="utf-8"))
             changed = sorted(

@@ -197,6 +197,8 @@ def test_nothing_to_translate_is_refused_and_so_are_wrong_fields(application: Tr
         answered(application, TranslateRequest("Hund", "de", "fr"))
     with pytest.raises(SettingsError):
         TranslateRequest("Hund", beam=0)
+    with pytest.raises(SettingsError, match="50,001 characters, and 50,000 are translated"):
+        TranslateRequest("x" * 50_001)
 
 
 def test_what_is_longer_than_the_model_reads_is_translated_in_halves() -> None:

@@ -15,7 +15,7 @@ from speaq.apps.translate.texts.segments import Segment, joined, segments
 from speaq.apps.translate.translating import Direction, Translating
 from speaq.apps.translate.wording.glossary import Glossary, read_glossary, read_terms
 from speaq.apps.translate.wording.memory import LEAST, TranslationMemory
-from speaq.core.errors import DataError
+from speaq.core.errors import DataError, SettingsError
 from speaq.core.settings import require
 from speaq.experience.episode import Turn
 
@@ -25,6 +25,8 @@ KEEP = "do-not-translate.txt"
 """Beside the model: terms, one a line."""
 MEMORY = "memory.sqlite"
 """Beside the model: see `TranslationMemory`."""
+LONGEST = 50_000
+"""Characters of a request; a file may be longer."""
 _TAG = re.compile(r"<[^<>]*>")
 _TOGETHER = 8
 """Sentences that the model is given at once; the first goes alone, so that it comes soon."""
@@ -57,6 +59,13 @@ class TranslateRequest:
     beam: int = 4
 
     def __post_init__(self) -> None:
+        if len(self.text) > LONGEST:
+            raise SettingsError(
+                f"the text has {len(self.text):,} characters, and {LONGEST:,} are translated at a "
+                "time; cut it, or put it into a file for speaq translate file.",
+                f"文本有 {len(self.text):,} 个字符，一次最多翻译 {LONGEST:,} 个；"
+                "请拆分，或存为文件后使用 speaq translate file。",
+            )
         require(
             "translate",
             self,

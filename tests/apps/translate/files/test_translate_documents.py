@@ -140,6 +140,7 @@ def test_word_keeps_looks_tables_and_headers() -> None:
         ("a.docx", b"no zip"),
         ("a.srt", b"no times"),
         ("a.po", b'msgid "unclosed\nnonsense here\n'),
+        ("a.po", b"# nothing\n"),
     ],
 )
 def test_what_cannot_be_read_is_refused(name: str, data: bytes) -> None:

@@ -228,6 +228,12 @@ def _catalogue(text: str, name: str) -> Parts:
         raise DataError(
             f"this is no gettext catalogue ({error}).", f"不是 gettext 目录（{error}）。", file=name
         ) from error
+    if not file and text.strip():
+        raise DataError(
+            "there is no entry in it; a gettext catalogue has lines msgid and msgstr.",
+            "其中没有条目；gettext 目录应有 msgid 与 msgstr 行。",
+            file=name,
+        )
     entries = [each for each in file if not each.translated() and not each.obsolete and each.msgid]
     texts = [form for each in entries for form in _messages(each)]
 

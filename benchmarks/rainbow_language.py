@@ -23,9 +23,10 @@ and decoding for all methods of an environment:
 Rows `log` and `optimum` stand beside them. A run whose values leave what returns there can be gets
 the least score of its environment, and a line says so. `--json` is written after every seed.
 
-No seed has been measured yet. Settings come from those three benchmarks, except that errors are
-squared throughout, and the weights of `cql`, the βs and the lengths of the star and wordle runs,
-which are not tuned.
+In star a reply is three tokens, so with n-step targets nothing bootstraps there and `double` can
+change nothing. Settings come from those three benchmarks, except that errors are squared
+throughout, and the weights of `cql`, the βs and the lengths of the star and wordle runs, which are
+not tuned.
 """
 
 import argparse

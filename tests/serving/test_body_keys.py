@@ -57,6 +57,12 @@ def test_the_key_opens_in_json_and_in_forms(guarded: Any, web: httpx.Client) -> 
     assert web.request("GET", url, data={"api_key": guarded[1]}).text == SRT.replace("Hund", "HUND")
 
 
+def test_clients_are_told_that_a_key_is_needed(guarded: Any, web: httpx.Client) -> None:
+    headers = {"Authorization": f"Bearer {guarded[1]}"}
+    told = web.get("/frontend/settings", headers=headers).json()
+    assert (told["keyRequired"], told["apiKeys"], told["charLimit"]) == (True, True, 50_000)
+
+
 @pytest.mark.parametrize("change", ["", "sq-wrong", "end", None, 5, ["x"], "\ud800", "é"])
 def test_a_wrong_key_does_not(guarded: Any, web: httpx.Client, change: Any) -> None:
     key = guarded[1][:-1] if change == "end" else change

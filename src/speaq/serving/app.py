@@ -84,7 +84,7 @@ def application(
         redoc_url=None,
         lifespan=running,
     )
-    app.state.desk = desk
+    app.state.desk, app.state.keyed = desk, keys is not None
     app.openapi_version = "3.0.3"  # the newest the local documentation page can show
     errors.install(app)
     app.include_router(routes.router(desk) if desk is not None else routes.no_models())

@@ -20,7 +20,7 @@ from fastapi.responses import JSONResponse
 from starlette.datastructures import UploadFile
 
 from speaq.apps.application import Answer
-from speaq.apps.translate.application import Translate, TranslateRequest
+from speaq.apps.translate.application import LONGEST, Translate, TranslateRequest
 from speaq.apps.translate.files.documents import read_document, suffixes
 from speaq.apps.translate.texts.languages import name_of, plain, ranked
 from speaq.core.errors import DataError, SpeaqError
@@ -85,7 +85,7 @@ def router(counter: Counter) -> APIRouter:
     @_libre
     async def settings(request: Request) -> Any:
         """What clients ask before they ask for more."""
-        return desk.settings(speaks_chinese(request.headers))
+        return desk.settings(speaks_chinese(request.headers), request.app.state.keyed)
 
     return routes
 
@@ -259,14 +259,14 @@ class _Desk:
             headers={"Content-Disposition": f'attachment; filename="{ascii_name}"'},
         )
 
-    def settings(self, chinese: bool) -> dict[str, Any]:
+    def settings(self, chinese: bool, keyed: bool) -> dict[str, Any]:
         target = self._application.translator.pairs[0][1]
         return {
-            "apiKeys": False,
-            "charLimit": -1,
+            "apiKeys": keyed,
+            "charLimit": LONGEST,
             "filesTranslation": True,
             "frontendTimeout": 500,
-            "keyRequired": False,
+            "keyRequired": keyed,
             "language": {
                 "source": {"code": "auto", "name": "自动检测" if chinese else "Auto Detect"},
                 "target": {"code": target, "name": name_of(target)[chinese]},

@@ -15,7 +15,7 @@ Values need many more steps than cloning does: after 1000 `dqn` still loses its 
 starts of 25 (seed 0); after 3000 one seed of five does, after 6000 none. Partly observed, windows
 that do not overlap lead nowhere near (seed 0: `dqn` -69 after 2000 steps, greedy cloning -70, `mc`
 worse); windows that begin every 5 turns lead to -50.3 after 4000 steps, every 2 turns to -38.3
-after 7000.
+after 7000, but two other seeds lose their way entirely (-97.5, -91.7).
 `--support` bounds what guidance may choose, see `Decoding.support`.
 
 Each row is the mean return of `samples` episodes from each of the 25 starts:

@@ -186,7 +186,8 @@ class Arena:
         for nats, beta in zip(NATS, notes["betas"], strict=False):
             seen = notes["gate"][f"{beta:g}"] if "gate" in notes else {}
             new = self.measured(rubric, method, lambda: learnt().model, beta, notes["seconds"])
-            rows += [{**row, **seen, "method": f"{method}, {nats:g} nats"} for row in new]
+            name = f"{method}, {nats:g} {'nat' if nats == 1 else 'nats'}"
+            rows += [{**row, **seen, "method": name} for row in new]
         return rows
 
     def learn(self, rubric: str, method: str, log: Sequence[Episode], notes: "Notes") -> Run:

@@ -3,7 +3,6 @@
 Its folder holds `model.bin` and the tokenizer's files; `converting.py` makes it.
 """
 
-import importlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from speaq.apps.translate.model.engines import Ids, Wanted
 from speaq.core.devices import threads
-from speaq.core.errors import DataError, ModelError, SettingsError
+from speaq.core.errors import DataError, ModelError
+from speaq.core.extras import extra
 from speaq.models.two_vocabularies import TwoTokenizers
 
 if TYPE_CHECKING:
@@ -28,13 +28,7 @@ def fast(module: str = "ctranslate2") -> Any:
     Raises:
         SettingsError: the extra is not installed; holds the command.
     """
-    try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        raise SettingsError(
-            f"the fast engine needs {error.name}; install it with: pip install 'speaq[fast]'",
-            f"快速引擎需要 {error.name}；请运行：pip install 'speaq[fast]'",
-        ) from error
+    return extra(module, "fast", "the fast engine needs", "快速引擎需要")
 
 
 class FastEngine:
